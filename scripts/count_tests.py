@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""count_tests.py JUNIT.xml... -- counts the individual cases in what ctest ran.
+
+One ctest test is one program with many cases in it. cmocka and unittest print their own cases and
+those are counted; a program that is neither counts as one case. A case that began and never ended
+(a crash) failed, and a program that failed without a failing case (a leak found at exit, a time
+limit) adds one failure of its own.
+
+Standard output: "<passed> <failed> <skipped>". Standard error: the output of what failed.
+Exit code 1 when something failed or nothing ran at all.
+"""
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+
+CMOCKA_BEGIN = re.compile(r"\[ RUN      \] (\S+)")
+CMOCKA_END = re.compile(r"\[\s*(OK|FAILED|ERROR|SKIPPED)\s*\] (\S+)")
+UNITTEST_RAN = re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE)
+UNITTEST_END = re.compile(r"^(?:OK|FAILED)(?: \((.*)\))?\s*$", re.MULTILINE)
+OUTPUT_LINES = 200
+
+
+def cmocka_cases(text):
+    """(passed, failed, skipped) of the cases that a cmocka program printed, or None."""
+    began, ended = [], {}
+    for line in text.splitlines():
+        begin = CMOCKA_BEGIN.search(line)
+        if begin:
+            began.append(begin.group(1))
+            ended.setdefault(begin.group(1), [])
+            continue
+        end = CMOCKA_END.search(line)
+        # cmocka lists failures again at the end; only the first end of a begun case counts.
+        if end and end.group(2) in ended and len(ended[end.group(2)]) < began.count(end.group(2)):
+            ended[end.group(2)].append(end.group(1))
+    if not began:
+        return None
+    ends = [end for each in ended.values() for end in each]
+    passed, skipped = ends.count("OK"), ends.count("SKIPPED")
+    return passed, len(began) - passed - skipped, skipped
+
+
+def unittest_cases(text):
+    """(passed, failed, skipped) of the cases that a unittest program printed, or None."""
+    ran = UNITTEST_RAN.findall(text)
+    if not ran:
+        return None
+    bad = skipped = 0
+    for details in UNITTEST_END.findall(text[UNITTEST_RAN.search(text).start():]):
+        for kind, count in re.findall(r"(\w+)=(\d+)", details):
+            if kind == "skipped":
+                skipped += int(count)
+            elif kind in ("failures", "errors"):
+                bad += int(count)
+    return max(0, sum(map(int, ran)) - bad - skipped), bad, skipped
+
+
+def program_cases(case):
+    """(passed, failed, skipped, text) of one ctest test."""
+    text = "".join(part.text or "" for part in case.findall("system-out"))
+    status = case.get("status")
+    if status in ("disabled", "notrun"):
+        return 0, 1, 0, "could not be run\n" + text
+    counts = cmocka_cases(text) or unittest_cases(text)
+    succeeded = status == "run"
+    if counts is None:
+        counts = (1, 0, 0) if succeeded else (0, 1, 0)
+    passed, failed, skipped = counts
+    if not succeeded and failed == 0:
+        failed = 1
+    if succeeded and failed > 0:
+        text += "\nThe program's exit code was 0 although a case failed.\n"
+    if succeeded and passed + failed + skipped == 0:
+        failed, text = 1, text + "\nThe program ran no case.\n"
+    return passed, failed, skipped, text
+
+
+def main(paths):
+    total = [0, 0, 0]
+    for path in paths:
+        for case in ElementTree.parse(path).getroot().iter("testcase"):
+            passed, failed, skipped, text = program_cases(case)
+            total = [a + b for a, b in zip(total, (passed, failed, skipped))]
+            if failed:
+                lines = text.rstrip().splitlines()
+                print(f"--- {case.get('name')}: {failed} failed", file=sys.stderr)
+                if len(lines) > OUTPUT_LINES:
+                    print(f"    ... {len(lines) - OUTPUT_LINES} lines before", file=sys.stderr)
+                print("\n".join(lines[-OUTPUT_LINES:]), file=sys.stderr)
+    print(*total)
+    return 1 if total[1] or not sum(total) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
