@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sender.h -- the sensor's end of one session's protocol, as a machine without I/O.
+ *
+ * It says which number may be sent next, prints the lines, and turns the server's lines into
+ * events. It keeps a window: at most `window` readings are under way unacknowledged. Where the
+ * readings are kept is the owner's business (the spool).
+ *
+ *   hello -> [welcome] -> readings and gaps, within the window -> [ack]* -> bye or close
+ *
+ * Memory   The caller owns struct sl_sender. Nothing here allocates.
+ * Limits   One frame of SL_LINE_MAX bytes; a window of readings.
+ * Threads  A sender belongs to one session.
+ */
+#ifndef SL_LINK_SENDER_H
+#define SL_LINK_SENDER_H
+
+#include "wire/frame.h"
+#include "wire/message.h"
+
+struct sl_sender {
+    bool welcomed; /* the server answered: the session is up */
+    bool over;     /* bye or broken grammar: nothing more is sent */
+    struct sl_frame frame;
+    int64_t next;         /* the number to send next */
+    int64_t acknowledged; /* the server has everything up to here on disk */
+    int64_t window;       /* most numbers under way at once */
+};
+
+enum sl_sender_event_kind {
+    SL_EVENT_MORE, /* all bytes were taken */
+    SL_EVENT_WELCOME, /* `seq` is what the server has; `time_us` its clock; `name` ours as it read it */
+    SL_EVENT_ACK,     /* everything up to `seq` is on the server's disk: forget it */
+    SL_EVENT_REFUSED, /* the server will never log `seq`, for `reason` */
+    SL_EVENT_BYE,     /* the server closes; come back after `retry_ms` */
+    SL_EVENT_BROKEN   /* the server broke the protocol: close; `reason` says how (static) */
+};
+
+struct sl_sender_event {
+    enum sl_sender_event_kind kind;
+    int64_t seq;
+    int64_t time_us;
+    int64_t retry_ms;
+    struct sl_bytes name;
+    struct sl_bytes reason;
+    struct sl_bytes text;
+};
+
+/* A fresh session with a window of 1 or more readings. */
+void sl_sender_init(struct sl_sender *sender, int64_t window);
+
+/* Appends the `stream` line. `stream` is 32 lower-case hex digits. Statuses as for sl_message_print(). */
+SL_MUST_USE enum sl_status sl_sender_hello(struct sl_sender *sender, const char *stream, char *out,
+                                           size_t size, size_t *len);
+
+/*
+ * Takes bytes from `in` and says what they mean; call again with the rest until SL_EVENT_MORE.
+ * An `ack` beyond what was sent, one that goes backwards, or a line before `welcome` is BROKEN.
+ */
+void sl_sender_next(struct sl_sender *sender, struct sl_bytes in, size_t *taken,
+                    struct sl_sender_event *event);
+
+/* How many readings may be sent now: 0 before `welcome`, after `bye` and with a full window. */
+int64_t sl_sender_room(const struct sl_sender *sender);
+
+/*
+ * Appends reading number sender->next and steps on.
+ * SL_OK     Appended.
+ * SL_LIMIT  No room in `out`, or in the window; nothing changed.
+ */
+SL_MUST_USE enum sl_status sl_sender_reading(struct sl_sender *sender,
+                                             const struct sl_reading *reading, char *out,
+                                             size_t size, size_t *len);
+
+/* Appends `gap <next> <last> <reason>` and steps on to last + 1. Statuses as above. */
+SL_MUST_USE enum sl_status sl_sender_gap(struct sl_sender *sender, int64_t last, const char *reason,
+                                         char *out, size_t size, size_t *len);
+
+#endif
