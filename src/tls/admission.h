@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * admission.h -- the one function that decides whom the server lets in, and the only maker of peers.
+ *
+ * Threads  As for the session that is decided about.
+ */
+#ifndef SL_TLS_ADMISSION_H
+#define SL_TLS_ADMISSION_H
+
+#include <stdint.h>
+
+#include "base/peer.h"
+#include "tls/session.h"
+
+/*
+ * Decides about a server's session whose handshake is over, against `trust` as it is now: there is
+ * a verified certificate, its dates hold at `now_us` (microseconds since 1970 UTC), its extended key usage is
+ * there and allows client authentication, it isn't revoked, and it names one sensor by the rules:
+ * the first of a SAN URI `urn:sensor:<name>`, a SAN DNS name, the CN.
+ *
+ * SL_OK      Admitted: `*peer` has one reference, the caller's.
+ * SL_DENIED  `*refusal` says why.
+ * SL_NOMEM   No memory.
+ */
+SL_MUST_USE enum sl_status
+sl_admission_decide(const struct sl_session *session, const struct sl_trust *trust, int64_t now_us,
+                    struct sl_peer **peer, struct sl_refusal *refusal);
+
+/* When the peer's certificate ends, in microseconds since 1970 UTC. */
+int64_t sl_peer_expires_us(const struct sl_peer *peer);
+
+/* "subject ..., issuer ..., serial ..., valid ... to ...": lives as long as the peer. */
+const char *sl_peer_facts(const struct sl_peer *peer);
+
+#endif
