@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * socket.h -- one non-blocking TCP connection, and the transport over it.
+ *
+ * Memory   struct sl_socket is the caller's and must stay in place while a transport points to it.
+ * Threads  One thread at a time.
+ */
+#ifndef SL_NET_SOCKET_H
+#define SL_NET_SOCKET_H
+
+#include "base/transport.h"
+#include "net/address.h"
+
+struct sl_socket {
+    int fd;    /* -1 where closed */
+    int error; /* errno of the last failure */
+};
+
+/* Takes over `fd`: makes it non-blocking, close-on-exec, TCP_NODELAY, keep-alive. */
+SL_MUST_USE enum sl_status sl_socket_adopt(struct sl_socket *socket, int fd);
+
+/*
+ * Starts connecting. SL_OK: connected; SL_WANT_WRITE: under way, wait until the descriptor is writable and call
+ * sl_socket_connected(). SL_IO: `error` says why.
+ */
+SL_MUST_USE enum sl_status sl_socket_connect(struct sl_socket *socket,
+                                             const struct sl_address *address);
+
+/* SL_OK once connected, SL_WANT_WRITE while under way, SL_IO where it failed. */
+SL_MUST_USE enum sl_status sl_socket_connected(struct sl_socket *socket);
+
+/* The receive and send functions over this socket (SIGPIPE never comes). */
+struct sl_transport sl_socket_transport(struct sl_socket *socket);
+
+/* Says that no more will be sent (shutdown of the sending half). */
+void sl_socket_finish(struct sl_socket *socket);
+
+/* Closes; may be called twice. `reset` drops what is unsent and resets the connection. */
+void sl_socket_close(struct sl_socket *socket, bool reset);
+
+#endif
