@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# install-deps.sh [build] [test] [tools] [check] -- installs the Debian packages that are missing.
+# install-deps.sh [build] [test] [tools] [check] [root] -- installs the Debian packages that are missing.
 #
 #   build  what it takes to build sensorlink and run the demo (the default)
 #   test   what the tests need besides
 #   tools  the other compiler, its sanitizers and fuzzer, valgrind
 #   check  linters and the formatter
+#   root   what makes another Debian in a folder
 #
 # Installs with apt-get, as root or through sudo, and does nothing at all when nothing is missing.
 # Where it can't install it names the packages and exits 69 (EX_UNAVAILABLE). On a system that has
@@ -21,6 +22,7 @@ BUILD=(gcc libc6-dev cmake ninja-build pkgconf libmbedtls-dev libsqlite3-dev lib
 TEST=(libcmocka-dev python3)
 TOOLS=(clang libclang-rt-dev llvm valgrind libc6-dbg)
 CHECK=(clang-format clang-tidy cppcheck shellcheck)
+ROOT=(debootstrap debian-archive-keyring util-linux)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -30,9 +32,10 @@ for group in "${@:-build}"; do
     build) wanted+=("${BUILD[@]}") ;;
     test) wanted+=("${TEST[@]}") ;;
     tools) wanted+=("${TOOLS[@]}") ;;
+    root) wanted+=("${ROOT[@]}") ;;
     check) wanted+=("${CHECK[@]}") ;;
     *)
-        say "install-deps.sh: '$group' is none of build, test, tools, check"
+        say "install-deps.sh: '$group' is none of build, test, tools, check, root"
         exit $EX_USAGE
         ;;
     esac
