@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * message.c -- the lines of `sensorlink/1`.
+ */
+#include "wire/message.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "wire/frame.h"
+
+/* One word of the line, and the single blank after it. A word is never empty. */
+static bool take_word(struct sl_bytes *rest, struct sl_bytes *word)
+{
+    size_t len = 0;
+
+    while (len < rest->len && rest->at[len] != ' ')
+        len++;
+    if (len == 0)
+        return false;
+    *word = (struct sl_bytes){.at = rest->at, .len = len};
+    if (len < rest->len)
+        len++;
+    rest->at += len;
+    rest->len -= len;
+    return true;
+}
+
+/* A number from `least` to `most`, written in digits without a zero in front. */
+static bool take_number(struct sl_bytes *rest, int64_t least, int64_t most, int64_t *number)
+{
+    struct sl_bytes word;
+    int64_t value = 0;
+
+    if (!take_word(rest, &word) || (word.at[0] == '0' && word.len > 1))
+        return false;
+    for (size_t i = 0; i < word.len; i++) {
+        int64_t digit = word.at[i] - '0';
+
+        if (digit < 0 || digit > 9 || value > (most - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    *number = value;
+    return value >= least;
+}
+
+static bool take_time(struct sl_bytes *rest, int64_t *time_us)
+{
+    struct sl_bytes word;
+
+    return take_word(rest, &word) && sl_time_parse_unix(word, time_us) == SL_OK;
+}
+
+static bool reason_is_sound(struct sl_bytes reason)
+{
+    if (reason.len == 0 || reason.len > SL_REASON_MAX)
+        return false;
+    for (size_t i = 0; i < reason.len; i++) {
+        char c = reason.at[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
+            return false;
+    }
+    return true;
+}
+
+static bool stream_is_sound(struct sl_bytes stream)
+{
+    if (stream.len != SL_STREAM_HEX)
+        return false;
+    for (size_t i = 0; i < stream.len; i++) {
+        char c = stream.at[i];
+
+        if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+            return false;
+    }
+    return true;
+}
+
+static bool is_letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool sensor_is_sound(struct sl_bytes sensor)
+{
+    if (sensor.len == 0 || sensor.len > SL_SENSOR_NAME_MAX || !is_letter_or_digit(sensor.at[0]))
+        return false;
+    for (size_t i = 1; i < sensor.len; i++) {
+        char c = sensor.at[i];
+
+        if (!is_letter_or_digit(c) && c != '.' && c != '_' && c != '-')
+            return false;
+    }
+    return true;
+}
+
+static bool parse_reading(struct sl_bytes rest, struct sl_message *message)
+{
+    message->kind = SL_MESSAGE_READING;
+    if (!take_number(&rest, 1, SL_SEQ_MAX, &message->seq) || !take_time(&rest, &message->time_us))
+        return false;
+    message->reading.time_us = message->time_us;
+    /* A reading that can't be taken is no fault of the session: `flaw` says it. */
+    (void)!sl_reading_parse(rest, &message->reading, &message->flaw);
+    return true;
+}
+
+static bool parse_stream(struct sl_bytes rest, struct sl_message *message)
+{
+    message->kind = SL_MESSAGE_STREAM;
+    message->stream = rest;
+    return stream_is_sound(rest);
+}
+
+static bool parse_gap(struct sl_bytes rest, struct sl_message *message)
+{
+    message->kind = SL_MESSAGE_GAP;
+    if (!take_number(&rest, 1, SL_SEQ_MAX, &message->seq) ||
+        !take_number(&rest, message->seq, SL_SEQ_MAX, &message->last))
+        return false;
+    message->reason = rest;
+    return reason_is_sound(rest);
+}
+
+static bool parse_welcome(struct sl_bytes rest, struct sl_message *message)
+{
+    message->kind = SL_MESSAGE_WELCOME;
+    if (!take_number(&rest, 0, SL_SEQ_MAX, &message->seq) || !take_time(&rest, &message->time_us))
+        return false;
+    message->sensor = rest;
+    return sensor_is_sound(rest);
+}
+
+static bool parse_ack(struct sl_bytes rest, struct sl_message *message)
+{
+    message->kind = SL_MESSAGE_ACK;
+    return take_number(&rest, 0, SL_SEQ_MAX, &message->seq) && rest.len == 0;
+}
+
+static bool take_reason_and_text(struct sl_bytes rest, struct sl_message *message)
+{
+    if (!take_word(&rest, &message->reason) || !reason_is_sound(message->reason))
+        return false;
+    message->text = rest;
+    return sl_text_is_clean(rest);
+}
+
+static bool parse_refused(struct sl_bytes rest, struct sl_message *message)
+{
+    message->kind = SL_MESSAGE_REFUSED;
+    return take_number(&rest, 1, SL_SEQ_MAX, &message->seq) && take_reason_and_text(rest, message);
+}
+
+static bool parse_bye(struct sl_bytes rest, struct sl_message *message)
+{
+    message->kind = SL_MESSAGE_BYE;
+    return take_number(&rest, 0, INT32_MAX, &message->retry_ms) &&
+           take_reason_and_text(rest, message);
+}
+
+struct verb {
+    const char *word;
+    bool (*parse)(struct sl_bytes rest, struct sl_message *message);
+};
+
+static const struct verb sensor_verbs[] = {{"stream", parse_stream}, {"gap", parse_gap}};
+static const struct verb server_verbs[] = {
+    {"welcome", parse_welcome}, {"ack", parse_ack}, {"refused", parse_refused}, {"bye", parse_bye}};
+
+/* Takes the line's first word and lets the verb that it is do the rest. */
+static bool parse_by_verb(struct sl_bytes line, const struct verb *verbs, size_t count,
+                          struct sl_message *message)
+{
+    struct sl_bytes word;
+
+    if (!take_word(&line, &word))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (sl_bytes_equal(word, sl_bytes_of(verbs[i].word)))
+            return verbs[i].parse(line, message);
+    return false;
+}
+
+enum sl_status sl_message_parse_from_sensor(struct sl_bytes line, struct sl_message *message)
+{
+    bool sound;
+
+    *message = (struct sl_message){0};
+    if (line.len > 0 && line.at[0] >= '0' && line.at[0] <= '9')
+        sound = parse_reading(line, message);
+    else
+        sound = parse_by_verb(line, sensor_verbs, sizeof(sensor_verbs) / sizeof(sensor_verbs[0]),
+                              message);
+    return sound ? SL_OK : SL_BAD_INPUT;
+}
+
+enum sl_status sl_message_parse_from_server(struct sl_bytes line, struct sl_message *message)
+{
+    *message = (struct sl_message){0};
+    return parse_by_verb(line, server_verbs, sizeof(server_verbs) / sizeof(server_verbs[0]),
+                         message)
+               ? SL_OK
+               : SL_BAD_INPUT;
+}
+
+/* One line in the making. All parts but free text are short: the whole of them always fits. */
+struct line {
+    size_t len;
+    char at[SL_LINE_MAX];
+};
+
+static void put(struct line *line, struct sl_bytes bytes)
+{
+    assert(bytes.len < SL_LINE_MAX - line->len);
+    if (bytes.len > 0)
+        memcpy(line->at + line->len, bytes.at, bytes.len);
+    line->len += bytes.len;
+}
+
+static void put_word(struct line *line, const char *word)
+{
+    put(line, sl_bytes_of(word));
+}
+
+/* A blank and the number. */
+static void put_number(struct line *line, int64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    assert(number >= 0);
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    digits[--at] = ' ';
+    put(line, (struct sl_bytes){.at = digits + at, .len = sizeof(digits) - at});
+}
+
+/* A blank and the time; one before 1970 can only be a clock that isn't set. */
+static void put_time(struct line *line, int64_t time_us)
+{
+    char text[SL_TIME_TEXT_SIZE];
+
+    put_word(line, " ");
+    sl_time_print_unix(time_us < 0 ? SL_TIME_NONE : time_us, text);
+    put_word(line, text);
+}
+
+/* A blank, the reason, and as much of the text as the line takes. */
+static void put_reason_and_text(struct line *line, const struct sl_message *message)
+{
+    struct sl_bytes rest = message->text;
+
+    assert(reason_is_sound(message->reason));
+    put_word(line, " ");
+    put(line, message->reason);
+    if (rest.len > 0)
+        put_word(line, " ");
+    while (rest.len > 0) {
+        uint32_t code = 0;
+        size_t len = sl_utf8_next(rest, &code);
+        bool fit = len > 0 && !sl_utf8_is_control(code);
+        struct sl_bytes piece =
+            fit ? (struct sl_bytes){.at = rest.at, .len = len} : sl_bytes_of("?");
+
+        if (piece.len >= SL_LINE_MAX - line->len)
+            break;
+        put(line, piece);
+        len = len > 0 ? len : 1;
+        rest.at += len;
+        rest.len -= len;
+    }
+}
+
+static void put_reading(struct line *line, const struct sl_message *message)
+{
+    char text[SL_LINE_MAX];
+    size_t len = 0;
+    enum sl_status status = sl_reading_print(&message->reading, text, sizeof(text), &len);
+
+    assert(status == SL_OK);
+    put_number(line, message->seq);
+    put_time(line, message->time_us);
+    put_word(line, " ");
+    put(line, (struct sl_bytes){.at = text, .len = len});
+    /* A reading's line has no verb: the blank before its number goes. */
+    line->len--;
+    memmove(line->at, line->at + 1, line->len);
+}
+
+static void put_message(struct line *line, const struct sl_message *message)
+{
+    assert(message->kind <= SL_MESSAGE_BYE);
+    switch (message->kind) {
+    case SL_MESSAGE_STREAM:
+        assert(stream_is_sound(message->stream));
+        put_word(line, "stream ");
+        put(line, message->stream);
+        return;
+    case SL_MESSAGE_WELCOME:
+        assert(sensor_is_sound(message->sensor));
+        put_word(line, "welcome");
+        put_number(line, message->seq);
+        put_time(line, message->time_us);
+        put_word(line, " ");
+        put(line, message->sensor);
+        return;
+    case SL_MESSAGE_READING:
+        put_reading(line, message);
+        return;
+    case SL_MESSAGE_GAP:
+        assert(reason_is_sound(message->reason));
+        put_word(line, "gap");
+        put_number(line, message->seq);
+        put_number(line, message->last);
+        put_word(line, " ");
+        put(line, message->reason);
+        return;
+    case SL_MESSAGE_ACK:
+        put_word(line, "ack");
+        put_number(line, message->seq);
+        return;
+    case SL_MESSAGE_REFUSED:
+        put_word(line, "refused");
+        put_number(line, message->seq);
+        put_reason_and_text(line, message);
+        return;
+    case SL_MESSAGE_BYE:
+        assert(message->retry_ms <= INT32_MAX);
+        put_word(line, "bye");
+        put_number(line, message->retry_ms);
+        put_reason_and_text(line, message);
+        return;
+    }
+}
+
+enum sl_status sl_message_print(const struct sl_message *message, char *out, size_t size,
+                                size_t *len)
+{
+    struct line line = {.len = 0};
+
+    put_message(&line, message);
+    line.at[line.len++] = '\n';
+    if (*len > size || line.len > size - *len)
+        return SL_LIMIT;
+    memcpy(out + *len, line.at, line.len);
+    *len += line.len;
+    return SL_OK;
+}

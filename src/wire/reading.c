@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reading.c -- `name: value[ unit]`.
+ */
+#include "wire/reading.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "wire/value.h"
+
+static const struct {
+    const char *id;
+    const char *text;
+} flaws[] = {
+    [SL_FLAW_NONE] = {"none", "nothing is wrong with it"},
+    [SL_FLAW_NO_COLON] = {"no-colon", "a reading is written as 'name: value', and there is no ':'"},
+    [SL_FLAW_NAME] = {"bad-name", "a name is a letter and then up to 63 letters, digits, '_', '.' "
+                                  "or '-'"},
+    [SL_FLAW_NO_VALUE] = {"no-value", "there is no value after the ':'"},
+    [SL_FLAW_NOT_A_NUMBER] = {"not-a-number", "a value is a decimal number of up to 48 characters, "
+                                              "such as 22, -0.5 or 1.2e-3"},
+    [SL_FLAW_NOT_FINITE] = {"not-finite", "a value is below 1.8e308 and above -1.8e308"},
+    [SL_FLAW_UNIT] = {"bad-unit", "a unit is one word of up to 16 printable characters"},
+    [SL_FLAW_NOT_TEXT] = {"not-text", "a reading is UTF-8 text without control characters"},
+};
+
+enum { FLAW_COUNT = sizeof(flaws) / sizeof(flaws[0]) };
+
+const char *sl_flaw_id(enum sl_flaw flaw)
+{
+    return (size_t)flaw < FLAW_COUNT ? flaws[flaw].id : "unknown";
+}
+
+const char *sl_flaw_text(enum sl_flaw flaw)
+{
+    return (size_t)flaw < FLAW_COUNT ? flaws[flaw].text : "something is wrong with it";
+}
+
+/* True where all eight bytes are ASCII from ' ' to '~'. */
+static bool eight_are_clean(const char *at)
+{
+    const uint64_t tops = UINT64_C(0x8080808080808080);
+    const uint64_t spaces = UINT64_C(0x2020202020202020);
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+
+    memcpy(&word, at, sizeof(word));
+    /* A byte below ' ' borrows into its top bit, and 0x7f carries into it. */
+    return ((word | (word - spaces) | (word + ones)) & tops) == 0;
+}
+
+bool sl_text_is_clean(struct sl_bytes text)
+{
+    while (text.len > 0) {
+        uint32_t code = 0;
+        size_t len = 8;
+
+        if (text.len < len || !eight_are_clean(text.at)) {
+            len = sl_utf8_next(text, &code);
+            if (len == 0 || sl_utf8_is_control(code))
+                return false;
+        }
+        text.at += len;
+        text.len -= len;
+    }
+    return true;
+}
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool name_is_sound(struct sl_bytes name)
+{
+    if (name.len == 0 || name.len > SL_NAME_MAX || !is_letter(name.at[0]))
+        return false;
+    for (size_t i = 1; i < name.len; i++) {
+        char c = name.at[i];
+
+        if (!is_letter(c) && !(c >= '0' && c <= '9') && c != '_' && c != '.' && c != '-')
+            return false;
+    }
+    return true;
+}
+
+static bool unit_is_sound(struct sl_bytes unit)
+{
+    if (unit.len > SL_UNIT_BYTES_MAX)
+        return false;
+    for (size_t count = 0; unit.len > 0; count++) {
+        uint32_t code = 0;
+        size_t len = sl_utf8_next(unit, &code);
+
+        if (len == 0 || count == SL_UNIT_MAX || !sl_utf8_is_visible(code))
+            return false;
+        unit.at += len;
+        unit.len -= len;
+    }
+    return true;
+}
+
+/* In the order in which a person would want to hear it. */
+static enum sl_flaw flaw_of_parts(const struct sl_reading *reading)
+{
+    if (!name_is_sound(reading->name))
+        return SL_FLAW_NAME;
+    if (reading->value.len == 0)
+        return SL_FLAW_NO_VALUE;
+
+    enum sl_flaw flaw = sl_value_check(reading->value);
+
+    if (flaw != SL_FLAW_NONE)
+        return flaw;
+    return unit_is_sound(reading->unit) ? SL_FLAW_NONE : SL_FLAW_UNIT;
+}
+
+static struct sl_bytes trimmed(const char *from, const char *to)
+{
+    while (from < to && *from == ' ')
+        from++;
+    while (from < to && to[-1] == ' ')
+        to--;
+    return (struct sl_bytes){.at = from, .len = (size_t)(to - from)};
+}
+
+static enum sl_flaw parse(struct sl_bytes text, struct sl_reading *reading)
+{
+    if (!sl_text_is_clean(text))
+        return SL_FLAW_NOT_TEXT;
+
+    const char *colon = text.len > 0 ? memchr(text.at, ':', text.len) : NULL;
+
+    if (colon == NULL)
+        return SL_FLAW_NO_COLON;
+
+    struct sl_bytes rest = trimmed(colon + 1, text.at + text.len);
+    const char *end = rest.at + rest.len;
+    const char *blank = rest.len > 0 ? memchr(rest.at, ' ', rest.len) : NULL;
+    const char *value_end = blank != NULL ? blank : end;
+
+    reading->name = trimmed(text.at, colon);
+    reading->value = (struct sl_bytes){.at = rest.at, .len = (size_t)(value_end - rest.at)};
+    reading->unit = trimmed(value_end, end);
+    return flaw_of_parts(reading);
+}
+
+enum sl_status sl_reading_parse(struct sl_bytes text, struct sl_reading *reading,
+                                enum sl_flaw *flaw)
+{
+    *flaw = parse(text, reading);
+    return *flaw == SL_FLAW_NONE ? SL_OK : SL_BAD_INPUT;
+}
+
+enum sl_status sl_reading_check(const struct sl_reading *reading, enum sl_flaw *flaw)
+{
+    if (!sl_text_is_clean(reading->name) || !sl_text_is_clean(reading->value) ||
+        !sl_text_is_clean(reading->unit))
+        *flaw = SL_FLAW_NOT_TEXT;
+    else
+        *flaw = flaw_of_parts(reading);
+    return *flaw == SL_FLAW_NONE ? SL_OK : SL_BAD_INPUT;
+}
+
+enum sl_status sl_reading_print(const struct sl_reading *reading, char *text, size_t size,
+                                size_t *len)
+{
+    char value[SL_VALUE_SIZE];
+    size_t value_len = sl_value_canonical(reading->value, value);
+    size_t unit_len = reading->unit.len > 0 ? reading->unit.len + 1 : 0;
+    size_t need = reading->name.len + 2 + value_len + unit_len;
+
+    if (size <= need)
+        return SL_LIMIT;
+    memcpy(text, reading->name.at, reading->name.len);
+    text += reading->name.len;
+    *text++ = ':';
+    *text++ = ' ';
+    memcpy(text, value, value_len);
+    text += value_len;
+    if (unit_len > 0) {
+        *text++ = ' ';
+        memcpy(text, reading->unit.at, reading->unit.len);
+        text += reading->unit.len;
+    }
+    *text = '\0';
+    *len = need;
+    return SL_OK;
+}
