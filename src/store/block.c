@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * block.c -- builds a block's JSON text. Every reading passes here, so nothing on this way formats with
+ * printf or allocates for each reading.
+ */
+#include "store/block.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum {
+    SECOND_US = 1000000,
+    DIGITS_MAX = 20,
+    /* A unit's byte can become \u00XX; the rest is separators, quotes and a time with its sign and point. */
+    ITEM_MAX = SL_NAME_MAX + SL_VALUE_SIZE + 6 * SL_UNIT_BYTES_MAX + DIGITS_MAX + 32
+};
+
+_Static_assert((int)ITEM_MAX < (int)SL_BLOCK_LIMIT_MIN, "an empty block must take every reading");
+
+static char *put_bytes(char *out, const char *from, size_t len)
+{
+    memcpy(out, from, len);
+    return out + len;
+}
+
+static char *put_digits(char *out, uint64_t number, int least)
+{
+    char digits[DIGITS_MAX];
+    int count = 0;
+
+    while (number != 0 || count < least) {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    while (count > 0)
+        *out++ = digits[--count];
+    return out;
+}
+
+/* Unix seconds with as many decimals as needed; JSON has no other word for "no time" than null. */
+static char *put_time(char *out, int64_t time_us)
+{
+    if (time_us == SL_TIME_NONE)
+        return put_bytes(out, "null", 4);
+    uint64_t distance = time_us < 0 ? 0 - (uint64_t)time_us : (uint64_t)time_us;
+
+    if (time_us < 0)
+        *out++ = '-';
+    out = put_digits(out, distance / SECOND_US, 1);
+
+    uint64_t fraction = distance % SECOND_US;
+    if (fraction != 0) {
+        int places = 6;
+        while (fraction % 10 == 0) {
+            fraction /= 10;
+            places--;
+        }
+        *out++ = '.';
+        out = put_digits(out, fraction, places);
+    }
+    return out;
+}
+
+/* RFC 8259, section 7: what must be escaped in a string. Everything else of UTF-8 stands for itself. */
+static char *put_string(char *out, struct sl_bytes text)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    *out++ = '"';
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        if (c < 0x20) {
+            out = put_bytes(out, "\\u00", 4);
+            *out++ = hex[c >> 4];
+            *out++ = hex[c & 15];
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            *out++ = '\\';
+        *out++ = (char)c;
+    }
+    *out++ = '"';
+    return out;
+}
+
+static size_t print_item(const struct sl_reading *reading, char item[static ITEM_MAX])
+{
+    char value[SL_VALUE_SIZE];
+    size_t value_len = sl_value_canonical(reading->value, value);
+    char *out = item;
+
+    *out++ = '[';
+    out = put_time(out, reading->time_us);
+    out = put_bytes(out, ",\"", 2);
+    out = put_bytes(out, reading->name.at, reading->name.len);
+    out = put_bytes(out, "\",", 2);
+    out = put_bytes(out, value, value_len);
+    if (reading->unit.len > 0) {
+        *out++ = ',';
+        out = put_string(out, reading->unit);
+    }
+    *out++ = ']';
+    return (size_t)(out - item);
+}
+
+/* True where the reading's time leaves `oldest_us` and `newest_us` true for the whole block. */
+static bool time_fits(const struct sl_block *block, int64_t time_us)
+{
+    if (time_us == SL_TIME_NONE || block->oldest_us == SL_TIME_NONE)
+        return time_us == block->oldest_us;
+    /* As unsigned numbers, because a difference of two int64_t may not fit into one. */
+    uint64_t span = SL_BLOCK_SPAN_US;
+    return (time_us <= block->oldest_us ||
+            (uint64_t)time_us - (uint64_t)block->oldest_us <= span) &&
+           (time_us >= block->newest_us || (uint64_t)block->newest_us - (uint64_t)time_us <= span);
+}
+
+enum sl_status sl_block_add(struct sl_block *block, const struct sl_reading *reading, size_t limit)
+{
+    struct sl_buffer *text = &block->text;
+    char item[ITEM_MAX];
+
+    assert(reading->name.len >= 1 && reading->name.len <= SL_NAME_MAX);
+    assert(reading->unit.len <= SL_UNIT_BYTES_MAX);
+    assert(limit >= SL_BLOCK_LIMIT_MIN);
+    if (block->count > 0 && !time_fits(block, reading->time_us))
+        return SL_LIMIT;
+
+    /* The text is a closed array after each reading: the next one takes the place of its ']'. */
+    size_t len = print_item(reading, item);
+    enum sl_status status = sl_buffer_reserve(text, len + (block->count == 0 ? 2 : 1), limit);
+    if (status != SL_OK)
+        return status;
+    if (block->count == 0) {
+        text->at[text->len++] = '[';
+    } else {
+        text->at[text->len - 1] = ',';
+    }
+    memcpy(text->at + text->len, item, len);
+    text->len += len;
+    text->at[text->len++] = ']';
+
+    if (block->count == 0 || reading->time_us < block->oldest_us)
+        block->oldest_us = reading->time_us;
+    if (block->count == 0 || reading->time_us > block->newest_us)
+        block->newest_us = reading->time_us;
+    block->count++;
+    return SL_OK;
+}
+
+struct sl_bytes sl_block_text(const struct sl_block *block)
+{
+    assert(block->count > 0);
+    return (struct sl_bytes){block->text.at, block->text.len};
+}
+
+void sl_block_reset(struct sl_block *block)
+{
+    struct sl_buffer text = block->text;
+
+    text.len = 0;
+    *block = (struct sl_block){.text = text};
+}
+
+void sl_block_clear(struct sl_block *block)
+{
+    sl_buffer_clear(&block->text);
+    *block = (struct sl_block){0};
+}

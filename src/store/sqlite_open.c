@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sqlite_open.c -- opens or makes a store's file, and keeps a second server out of it.
+ *
+ * A server holds flock() on FILE.lock while it has FILE open. The lock ends with the process, however
+ * that ends, and leaves SQLite's own locks alone, so that readers work beside a server. FILE.lock itself
+ * stays: removing it could let two servers in. It names the process that made it, for people.
+ *
+ * A file that isn't a store of ours is refused before anything is written to it.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/schema.h"
+#include "store/sqlite.h"
+
+enum { BUSY_TIMEOUT_MS = 5000, TEXT_SIZE = 64 };
+
+struct opening {
+    struct sl_sqlite_store *self;
+    char *path;       /* the file's real path, so that links to it meet at one lock */
+    const char *name; /* as the user wrote it, for sentences */
+    bool fresh;       /* an empty database: the tables aren't there yet */
+    char *error;
+    size_t error_size;
+};
+
+static enum sl_status say(const struct opening *opening, enum sl_status status, const char *what)
+{
+    snprintf(opening->error, opening->error_size, "store '%s': %s", opening->name, what);
+    return status;
+}
+
+static enum sl_status say_errno(const struct opening *opening, const char *what)
+{
+    int code = errno;
+
+    snprintf(opening->error, opening->error_size, "store '%s': %s: %s", opening->name, what,
+             strerror(code));
+    return SL_IO;
+}
+
+/* Says what SQLite said, with what to do where the file itself is the fault. */
+static enum sl_status say_sqlite(const struct opening *opening, enum sl_status status)
+{
+    const char *detail = opening->self->error;
+    const char *advice = "";
+
+    if (status == SL_BAD_INPUT)
+        advice =
+            "; it was left as it is: keep a copy of it and of its -wal file, try `sqlite3 FILE "
+            ".recover`, or name another store";
+    snprintf(opening->error, opening->error_size, "store '%s': %s%s", opening->name, detail,
+             advice);
+    /* A full disk isn't "another server has it open", which is what SL_LIMIT means to an opener. */
+    return status == SL_LIMIT ? SL_IO : status;
+}
+
+static enum sl_status sync_folder(const struct opening *opening)
+{
+    char *copy = strdup(opening->name);
+
+    if (copy == NULL)
+        return SL_NOMEM;
+
+    int folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = folder < 0 || fsync(folder) != 0;
+    enum sl_status status = failed ? say_errno(opening, "can't sync its folder") : SL_OK;
+
+    if (folder >= 0)
+        (void)close(folder);
+    free(copy);
+    return status;
+}
+
+/*
+ * Makes the file where there is none, because SQLite would make it readable to everybody. A file that
+ * exists is never opened here: closing it again would drop locks that SQLite holds on it in this process.
+ */
+static enum sl_status make_file(struct opening *opening)
+{
+    struct stat about;
+    int fd = open(opening->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+
+    if (fd >= 0) {
+        (void)close(fd);
+        enum sl_status status = sync_folder(opening);
+        if (status != SL_OK)
+            return status;
+    } else if (errno != EEXIST) {
+        return say_errno(opening, "can't make it");
+    }
+
+    opening->path = realpath(opening->name, NULL);
+    if (opening->path == NULL)
+        return say_errno(opening, "can't open it");
+    if (stat(opening->path, &about) != 0)
+        return say_errno(opening, "can't open it");
+    if (!S_ISREG(about.st_mode))
+        return say(opening, SL_IO, "this isn't a file");
+    return SL_OK;
+}
+
+/* Says who holds the lock, as far as that can be read. */
+static enum sl_status say_locked(const struct opening *opening, int fd)
+{
+    char holder[TEXT_SIZE] = "";
+    char what[TEXT_SIZE * 2];
+    ssize_t len = pread(fd, holder, sizeof holder - 1, 0);
+
+    holder[len > 0 ? strspn(holder, "0123456789") : 0] = '\0';
+    if (holder[0] == '\0')
+        snprintf(what, sizeof what, "another server has it open");
+    else
+        snprintf(what, sizeof what, "another server has it open (process %s)", holder);
+    return say(opening, SL_LIMIT, what);
+}
+
+static enum sl_status lock_file(struct opening *opening)
+{
+    char *path = NULL;
+    char holder[TEXT_SIZE];
+
+    if (asprintf(&path, "%s.lock", opening->path) < 0)
+        return SL_NOMEM;
+
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    int code = errno;
+
+    free(path);
+    errno = code;
+    if (fd < 0)
+        return say_errno(opening, "can't open its lock file (FILE.lock)");
+    opening->self->lock_fd = fd;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? say_locked(opening, fd)
+                                    : say_errno(opening, "can't lock its lock file (FILE.lock)");
+
+    /* Only for people who wonder: a store works as well without its process number written here. */
+    int len = snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) == 0 && pwrite(fd, holder, (size_t)len, 0) != len)
+        (void)ftruncate(fd, 0);
+    return SL_OK;
+}
+
+/* Runs a query whose answer is one number. */
+static enum sl_status ask(const struct opening *opening, const char *query, int64_t *answer)
+{
+    struct sl_sqlite_store *self = opening->self;
+    sqlite3_stmt *statement = NULL;
+    enum sl_status status = SL_OK;
+
+    if (sqlite3_prepare_v2(self->db, query, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        *answer = sqlite3_column_int64(statement, 0);
+    else
+        status = say_sqlite(opening, sl_sqlite_fail(self, "can't read it"));
+    (void)sqlite3_finalize(statement);
+    return status;
+}
+
+static enum sl_status execute(const struct opening *opening, const char *statements)
+{
+    if (sqlite3_exec(opening->self->db, statements, NULL, NULL, NULL) == SQLITE_OK)
+        return SL_OK;
+    return say_sqlite(opening, sl_sqlite_fail(opening->self, "can't set it up"));
+}
+
+/* Finds out whose file this is, before anything is written. */
+static enum sl_status identify(struct opening *opening)
+{
+    char what[TEXT_SIZE * 4];
+    int64_t application = 0;
+    int64_t version = 0;
+    int64_t tables = 0;
+    enum sl_status status = ask(opening, "PRAGMA application_id", &application);
+
+    if (status == SL_OK)
+        status = ask(opening, "PRAGMA user_version", &version);
+    if (status == SL_OK)
+        status = ask(opening, "SELECT count(*) FROM sqlite_master", &tables);
+    if (status != SL_OK)
+        return status;
+
+    opening->fresh = application == 0 && version == 0 && tables == 0;
+    if (opening->fresh)
+        return SL_OK;
+    if (application != SL_STORE_APPLICATION_ID)
+        return say(opening, SL_BAD_INPUT,
+                   "this is another program's database; it was left as it is: name another store");
+    if (version > SL_STORE_VERSION) {
+        snprintf(
+            what, sizeof what,
+            "it was made by a later sensorlink (its format is %lld, this one knows %lld); it was "
+            "left as it is: use that version",
+            (long long)version, (long long)SL_STORE_VERSION);
+        return say(opening, SL_BAD_INPUT, what);
+    }
+    if (version < 1)
+        return say(opening, SL_BAD_INPUT, "it has no format version; it was left as it is");
+    return SL_OK;
+}
+
+/* Some file systems can't do WAL; SQLite then stays in another mode without calling that an error. */
+static enum sl_status use_wal(const struct opening *opening)
+{
+    struct sl_sqlite_store *self = opening->self;
+    sqlite3_stmt *statement = NULL;
+    enum sl_status status = SL_OK;
+
+    if (sqlite3_prepare_v2(self->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL) !=
+            SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW)
+        status = say_sqlite(opening, sl_sqlite_fail(self, "can't set it up"));
+    else if (strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0)
+        status = say(opening, SL_IO, "SQLite can't use a write-ahead log on this file system");
+    (void)sqlite3_finalize(statement);
+    return status;
+}
+
+static enum sl_status make_tables(const struct opening *opening)
+{
+    char marks[TEXT_SIZE * 2];
+
+    snprintf(marks, sizeof marks,
+             "PRAGMA application_id = %lld; PRAGMA user_version = %lld; COMMIT",
+             (long long)SL_STORE_APPLICATION_ID, (long long)SL_STORE_VERSION);
+
+    enum sl_status status = execute(opening, "BEGIN IMMEDIATE");
+
+    if (status == SL_OK)
+        status = execute(opening, sl_store_schema());
+    if (status == SL_OK)
+        status = execute(opening, marks);
+    return status;
+}
+
+/*
+ * Settings of this connection. FULL syncs the write-ahead log at every commit: an acknowledged reading
+ * survives a power cut. 4,000 pages are 16 MB between two checkpoints, and the log file is cut back to
+ * 64 MB after a reader made it longer.
+ */
+static enum sl_status configure(const struct opening *opening, bool file)
+{
+    enum sl_status status = SL_OK;
+
+    if (file)
+        status = use_wal(opening);
+    if (status == SL_OK)
+        status = execute(opening, "PRAGMA synchronous = FULL;"
+                                  "PRAGMA foreign_keys = ON;"
+                                  "PRAGMA trusted_schema = OFF;"
+                                  "PRAGMA wal_autocheckpoint = 4000;"
+                                  "PRAGMA journal_size_limit = 67108864");
+    if (status == SL_OK && opening->fresh)
+        status = make_tables(opening);
+    if (status == SL_OK) {
+        status = sl_sqlite_prepare(opening->self);
+        if (status != SL_OK)
+            status = say_sqlite(opening, status);
+    }
+    return status;
+}
+
+static enum sl_status connect(struct opening *opening, const char *path, int flags)
+{
+    struct sl_sqlite_store *self = opening->self;
+    int code =
+        sqlite3_open_v2(path, &self->db, flags | SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+    if (self->db == NULL)
+        return SL_NOMEM;
+    if (code != SQLITE_OK || sqlite3_extended_result_codes(self->db, 1) != SQLITE_OK ||
+        sqlite3_busy_timeout(self->db, BUSY_TIMEOUT_MS) != SQLITE_OK)
+        return say_sqlite(opening, sl_sqlite_fail(self, "can't open it"));
+    if (sqlite3_db_readonly(self->db, "main") == 1)
+        return say(opening, SL_IO, "it isn't writable for this user");
+    return SL_OK;
+}
+
+/* Closing another program's database must not move its write-ahead log into it. */
+static enum sl_status checkpoint_on_close(const struct opening *opening, int yes)
+{
+    if (sqlite3_db_config(opening->self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !yes, NULL) ==
+        SQLITE_OK)
+        return SL_OK;
+    return say_sqlite(opening, sl_sqlite_fail(opening->self, "can't set it up"));
+}
+
+static struct sl_sqlite_store *new_store(void)
+{
+    struct sl_sqlite_store *self = calloc(1, sizeof *self);
+
+    if (self != NULL) {
+        self->store.functions = sl_sqlite_functions();
+        self->lock_fd = -1;
+    }
+    return self;
+}
+
+/* The first statement of a store that fails to open may leave a transaction; close() rolls it back. */
+static void give_up(struct sl_sqlite_store *self)
+{
+    if (self->db != NULL) {
+        self->store.functions->close(&self->store);
+        return;
+    }
+    if (self->lock_fd >= 0)
+        (void)close(self->lock_fd);
+    free(self);
+}
+
+enum sl_status sl_store_open_sqlite(const char *path, struct sl_store **store, char *error,
+                                    size_t error_size)
+{
+    struct opening opening = {
+        .self = new_store(), .name = path, .error = error, .error_size = error_size};
+
+    snprintf(error, error_size, "store '%s': no memory", path);
+    if (opening.self == NULL)
+        return SL_NOMEM;
+
+    enum sl_status status = make_file(&opening);
+
+    if (status == SL_OK)
+        status = lock_file(&opening);
+    if (status == SL_OK)
+        status = connect(&opening, opening.path, 0);
+    if (status == SL_OK)
+        status = checkpoint_on_close(&opening, 0);
+    if (status == SL_OK)
+        status = identify(&opening);
+    if (status == SL_OK)
+        status = checkpoint_on_close(&opening, 1);
+    if (status == SL_OK)
+        status = configure(&opening, true);
+
+    free(opening.path);
+    if (status != SL_OK) {
+        give_up(opening.self);
+        return status;
+    }
+    error[0] = '\0';
+    *store = &opening.self->store;
+    return SL_OK;
+}
+
+/* The same engine on a database in memory: one engine less that could behave in its own way. */
+enum sl_status sl_store_open_memory(struct sl_store **store)
+{
+    char error[SL_SQLITE_ERROR_SIZE];
+    struct opening opening = {.self = new_store(),
+                              .name = ":memory:",
+                              .fresh = true,
+                              .error = error,
+                              .error_size = sizeof error};
+
+    if (opening.self == NULL)
+        return SL_NOMEM;
+
+    enum sl_status status = connect(&opening, ":memory:", SQLITE_OPEN_MEMORY);
+
+    if (status == SL_OK)
+        status = configure(&opening, false);
+    if (status != SL_OK) {
+        give_up(opening.self);
+        return status;
+    }
+    *store = &opening.self->store;
+    return SL_OK;
+}
