@@ -24,7 +24,6 @@ static const struct lead leads[] = {
 static const struct range {
     uint32_t first, last;
 } unseen[] = {
-    {0x20, 0x20},       /* space */
     {0xa0, 0xa0},       /* no-break space */
     {0xad, 0xad},       /* soft hyphen */
     {0x61c, 0x61c},     /* Arabic letter mark */
@@ -82,6 +81,8 @@ bool sl_utf8_is_control(uint32_t code)
 
 bool sl_utf8_is_visible(uint32_t code)
 {
+    if (code < 0x80)
+        return code > ' ' && code < 0x7f;
     if (sl_utf8_is_control(code))
         return false;
     for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)

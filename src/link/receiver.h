@@ -11,6 +11,21 @@
  *   plain          bytes -> READING*                       (nothing is ever answered)
  *   acknowledged   bytes -> STREAM, [opened] -> (READING | GAP | DUPLICATE)*
  *
+ * Why a session ends with SL_STEP_BYE:
+ *
+ *   line-too-long    a line is longer than the limit (plain sessions end for this only)
+ *   stream-expected  the first line isn't a sound `stream` line
+ *   stream-twice     a second `stream` line
+ *   not-a-message    a line that no sensor may send, such as `ack`, or that is none at all
+ *   bad-sequence     a number that is zero, above 2^63-1 or not written plainly, or a gap that
+ *                    ends before it starts
+ *   sequence-jump    a number beyond the next one, with no gap told
+ *   bad-time         a reading's time is neither Unix seconds nor `-`
+ *   bad-reason       a gap's reason isn't `[a-z0-9-]{1,48}`
+ *
+ * A number that goes backwards is a reading sent again: SL_STEP_DUPLICATE, never a fault.
+ * Why a reading is SL_STEP_REFUSED: the ids of enum sl_flaw in wire/reading.h.
+ *
  * Memory   The caller owns struct sl_receiver. Nothing here allocates.
  * Limits   One frame of SL_LINE_MAX bytes per session.
  * Threads  A receiver belongs to one connection.
@@ -31,6 +46,9 @@ enum sl_receiver_state {
 
 struct sl_receiver {
     enum sl_receiver_state state;
+    bool plain;     /* nothing is ever answered */
+    bool ack_again; /* a number that is on disk was sent again: the sensor missed its ack */
+    bool parted;    /* `bye` was printed, the last line of a session */
     struct sl_frame frame;
     char stream[SL_STREAM_SIZE]; /* its hex digits once the `stream` line came */
     int64_t received;            /* highest number taken or found on disk */
@@ -64,7 +82,9 @@ void sl_receiver_init(struct sl_receiver *receiver, bool acknowledged, size_t li
 
 /*
  * Takes bytes from `in` (`*taken` says how many) and says the next thing to do. Call it again with
- * the rest until SL_STEP_MORE. In state OPENING it takes nothing and answers SL_STEP_MORE.
+ * the rest until SL_STEP_MORE. In state OPENING it takes nothing and answers SL_STEP_MORE, so the
+ * owner keeps the rest until sl_receiver_opened(); in state OVER it throws everything away.
+ * Plain mode: empty lines are passed over.
  */
 void sl_receiver_next(struct sl_receiver *receiver, struct sl_bytes in, size_t *taken,
                       struct sl_receiver_step *step);
@@ -77,19 +97,33 @@ SL_MUST_USE enum sl_status sl_receiver_opened(struct sl_receiver *receiver, int6
                                               int64_t now_us, struct sl_bytes sensor, char *out,
                                               size_t size, size_t *len);
 
-/* Everything up to `seq` is on disk, for good. Call only after the commit. */
+/*
+ * Everything up to `seq` is on disk, for good. Call only after the commit; a number below an
+ * earlier one changes nothing. A number beyond what this session received counts up to there: an
+ * earlier session of the same stream may still have been on its way to the disk, and a sensor
+ * must not hear of numbers that it didn't send. Plain mode has no numbers: nothing happens.
+ */
 void sl_receiver_committed(struct sl_receiver *receiver, int64_t seq);
 
-/* Appends an `ack` where something durable isn't acknowledged yet, else nothing. */
+/*
+ * Appends an `ack` where something durable isn't acknowledged yet or was sent again, else nothing;
+ * nothing in plain mode, before sl_receiver_opened() and after `bye`. Statuses as for
+ * sl_message_print(); after SL_LIMIT the `ack` is still owed.
+ */
 SL_MUST_USE enum sl_status sl_receiver_acknowledge(struct sl_receiver *receiver, char *out,
                                                    size_t size, size_t *len);
 
-/* Appends a `refused` line for a REFUSED step. Plain mode appends nothing. */
+/* Appends a `refused` line for a REFUSED step. Nothing in plain mode and after `bye`. Statuses as above. */
 SL_MUST_USE enum sl_status sl_receiver_refuse(const struct sl_receiver *receiver,
                                               const struct sl_receiver_step *step, char *out,
                                               size_t size, size_t *len);
 
-/* Appends a `bye` (acknowledged mode; plain mode appends nothing) and takes no more lines after it. */
+/*
+ * Appends a `bye` (plain mode appends nothing) and takes no more lines after it. It is the last
+ * line of a session: acknowledge what is durable first. A second `bye` appends nothing.
+ * `retry_ms` is brought into 0 to 2^31-1; `reason` is `[a-z0-9-]{1,48}`. Statuses as above; after
+ * SL_LIMIT the session is over but the `bye` isn't said and can be tried again.
+ */
 SL_MUST_USE enum sl_status sl_receiver_bye(struct sl_receiver *receiver, int64_t retry_ms,
                                            const char *reason, const char *text, char *out,
                                            size_t size, size_t *len);

@@ -8,6 +8,17 @@
  *
  *   hello -> [welcome] -> readings and gaps, within the window -> [ack]* -> bye or close
  *
+ * Why a session is SL_EVENT_BROKEN:
+ *
+ *   line-too-long     a line is longer than SL_LINE_MAX
+ *   not-a-message     a line that no server may send
+ *   welcome-expected  something other than `welcome` or `bye` first
+ *   welcome-twice     a second `welcome`
+ *   bad-sequence      a `welcome` after which no number is left
+ *   ack-backwards     an `ack` below an earlier one, or below the `welcome`
+ *   ack-ahead         an `ack` beyond what was sent
+ *   refused-ahead     a `refused` beyond what was sent
+ *
  * Memory   The caller owns struct sl_sender. Nothing here allocates.
  * Limits   One frame of SL_LINE_MAX bytes; a window of readings.
  * Threads  A sender belongs to one session.
@@ -55,12 +66,18 @@ SL_MUST_USE enum sl_status sl_sender_hello(struct sl_sender *sender, const char 
 
 /*
  * Takes bytes from `in` and says what they mean; call again with the rest until SL_EVENT_MORE.
- * An `ack` beyond what was sent, one that goes backwards, or a line before `welcome` is BROKEN.
+ * An `ack` beyond what was sent, one that goes backwards, or a line before `welcome` is BROKEN; an
+ * `ack` that says the same number again is fine. `bye` may come before `welcome`. The views in
+ * `event` are valid until the next call or until `in` goes. After BYE or BROKEN everything is
+ * thrown away and the event is MORE.
  */
 void sl_sender_next(struct sl_sender *sender, struct sl_bytes in, size_t *taken,
                     struct sl_sender_event *event);
 
-/* How many readings may be sent now: 0 before `welcome`, after `bye` and with a full window. */
+/*
+ * How many readings may be sent now: 0 before `welcome`, after `bye` and with a full window. A gap
+ * counts as many numbers as it has, so a long one fills the window until it is acknowledged.
+ */
 int64_t sl_sender_room(const struct sl_sender *sender);
 
 /*
@@ -72,7 +89,10 @@ SL_MUST_USE enum sl_status sl_sender_reading(struct sl_sender *sender,
                                              const struct sl_reading *reading, char *out,
                                              size_t size, size_t *len);
 
-/* Appends `gap <next> <last> <reason>` and steps on to last + 1. Statuses as above. */
+/*
+ * Appends `gap <next> <last> <reason>` and steps on to last + 1. `last` is at least sender->next and
+ * below SL_SEQ_MAX; `reason` is `[a-z0-9-]{1,48}`. Statuses as above; one place in the window is enough.
+ */
 SL_MUST_USE enum sl_status sl_sender_gap(struct sl_sender *sender, int64_t last, const char *reason,
                                          char *out, size_t size, size_t *len);
 

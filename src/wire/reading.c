@@ -51,17 +51,27 @@ static bool eight_are_clean(const char *at)
     return ((word | (word - spaces) | (word + ones)) & tops) == 0;
 }
 
+/* The length of the character at the front, 0 where it is none or a control. */
+static size_t clean_character(struct sl_bytes text)
+{
+    uint32_t code = 0;
+
+    if (text.at[0] >= ' ' && text.at[0] <= '~')
+        return 1;
+
+    size_t len = sl_utf8_next(text, &code);
+
+    return len > 0 && !sl_utf8_is_control(code) ? len : 0;
+}
+
 bool sl_text_is_clean(struct sl_bytes text)
 {
     while (text.len > 0) {
-        uint32_t code = 0;
-        size_t len = 8;
+        bool eight = text.len >= 8 && eight_are_clean(text.at);
+        size_t len = eight ? 8 : clean_character(text);
 
-        if (text.len < len || !eight_are_clean(text.at)) {
-            len = sl_utf8_next(text, &code);
-            if (len == 0 || sl_utf8_is_control(code))
-                return false;
-        }
+        if (len == 0)
+            return false;
         text.at += len;
         text.len -= len;
     }
