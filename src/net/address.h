@@ -3,18 +3,24 @@
  * address.h -- IPv4 and IPv6 addresses with a port: parsed, printed, compared, resolved.
  *
  * Memory   Plain values; an address list is freed with sl_addresses_clear().
- * Threads  Pure but for sl_addresses_resolve(), which may block on name lookup.
+ * Limits   A list holds SL_ADDRESSES_MAX addresses at most, however many a name has.
+ * Threads  Any. All but sl_addresses_resolve() return at once; that one waits for the name service.
  */
 #ifndef SL_NET_ADDRESS_H
 #define SL_NET_ADDRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "base/bytes.h"
+#include "sensorlink/status.h"
 
-enum { SL_ADDRESS_TEXT_SIZE = 72 };
+enum {
+    SL_ADDRESS_TEXT_SIZE = 72, /* the longest: a scoped IPv6 address, brackets, port, zero */
+    SL_ADDRESS_ERROR_SIZE = 320,
+    SL_ADDRESSES_MAX = 64
+};
 
 struct sl_address {
     struct sockaddr_storage at;
@@ -27,9 +33,12 @@ struct sl_addresses {
 };
 
 /*
- * Reads `127.0.0.1:23456`, `[::1]:23456`, `[::]:23456` for every address, and a port alone
- * `:23456` or an address alone (then `default_port`). Numeric only.
- * SL_BAD_INPUT  Not such a text.
+ * Reads `127.0.0.1:23456`, `[::1]:23456`, `[fe80::1%eth0]:23456`; an address alone (`::1` and
+ * `[::1]` are the same), then the port is `default_port`; and a port alone, `:23456`, then it is
+ * every address, `[::]`. Numeric only, IPv4 in four decimal parts.
+ *
+ * SL_OK         `*address` is set.
+ * SL_BAD_INPUT  Not such a text; `*address` is unchanged.
  */
 SL_MUST_USE enum sl_status sl_address_parse(const char *text, uint16_t default_port,
                                             struct sl_address *address);
@@ -42,11 +51,12 @@ const char *sl_address_print(const struct sl_address *address,
 const char *sl_address_print_host(const struct sl_address *address,
                                   char text[static SL_ADDRESS_TEXT_SIZE]);
 
+/* The port; 0 for what is neither IPv4 nor IPv6. */
 uint16_t sl_address_port(const struct sl_address *address);
 
 /*
- * What counts as one address for limits: the IPv4 address, or the /64 of an IPv6 address. Equal keys for
- * addresses that count together.
+ * What counts as one address for limits: the IPv4 address, v4-mapped or not, or the /64 of an IPv6
+ * address, because that is what one customer gets. Equal bytes for addresses that count together.
  */
 struct sl_address_key {
     uint8_t at[16];
@@ -55,15 +65,26 @@ struct sl_address_key sl_address_key(const struct sl_address *address);
 
 /*
  * Looks a name or numeric address up, IPv6 and IPv4, in the order of RFC 6724.
+ *
  * SL_OK         At least one; the caller clears the list.
- * SL_IO         Not found, or the name service doesn't answer; `error` has one sentence.
+ * SL_IO         Not found, or the name service doesn't answer.
+ * SL_BAD_INPUT  An empty name.
+ * SL_NOMEM      No memory.
+ * On all but SL_OK the list is empty and `error` has one sentence (SL_ADDRESS_ERROR_SIZE is enough).
  */
 SL_MUST_USE enum sl_status sl_addresses_resolve(const char *host, uint16_t port,
                                                 struct sl_addresses *addresses, char *error,
                                                 size_t error_size);
+
+/* Frees the list; it is empty then. */
 void sl_addresses_clear(struct sl_addresses *addresses);
 
-/* This host's own name and the address that it resolves to (for the console); "localhost" where unknown. */
+/*
+ * This host's name and an address that others may reach it by, for the console: the first IPv4
+ * address of an interface that is up and isn't loopback, else such an IPv6 address, else
+ * `127.0.0.1`. No name service is asked, so a broken one can't hold a program up. The name is cut
+ * to `name_size` and is `localhost` where unknown.
+ */
 void sl_address_self(char *name, size_t name_size, char address[static SL_ADDRESS_TEXT_SIZE]);
 
 #endif

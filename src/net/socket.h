@@ -2,31 +2,48 @@
 /*
  * socket.h -- one non-blocking TCP connection, and the transport over it.
  *
+ * Small writes leave at once (TCP_NODELAY). A peer that vanished without a word is noticed by
+ * keep-alive after about two minutes; who wants to know earlier has a timer of its own.
+ *
  * Memory   struct sl_socket is the caller's and must stay in place while a transport points to it.
  * Threads  One thread at a time.
  */
 #ifndef SL_NET_SOCKET_H
 #define SL_NET_SOCKET_H
 
+#include <stdbool.h>
+
 #include "base/transport.h"
 #include "net/address.h"
 
 struct sl_socket {
     int fd;    /* -1 where closed */
-    int error; /* errno of the last failure */
+    int error; /* errno of the last failure; 0 where the other side ended the stream in order */
 };
 
-/* Takes over `fd`: makes it non-blocking, close-on-exec, TCP_NODELAY, keep-alive. */
+/*
+ * Takes over `fd`: makes it non-blocking, close-on-exec, TCP_NODELAY, keep-alive.
+ *
+ * SL_OK  The socket owns `fd`.
+ * SL_IO  `error` says why; `fd` stays the caller's and the socket is closed.
+ */
 SL_MUST_USE enum sl_status sl_socket_adopt(struct sl_socket *socket, int fd);
 
 /*
- * Starts connecting. SL_OK: connected; SL_WANT_WRITE: under way, wait until the descriptor is writable and call
- * sl_socket_connected(). SL_IO: `error` says why.
+ * Starts connecting; whatever was in `*socket` is overwritten.
+ *
+ * SL_OK          Connected.
+ * SL_WANT_WRITE  Under way: wait until the descriptor is writable and call sl_socket_connected().
+ * SL_IO          `error` says why; the socket is closed.
  */
 SL_MUST_USE enum sl_status sl_socket_connect(struct sl_socket *socket,
                                              const struct sl_address *address);
 
-/* SL_OK once connected, SL_WANT_WRITE while under way, SL_IO where it failed. */
+/*
+ * SL_OK          Connected.
+ * SL_WANT_WRITE  Still under way.
+ * SL_IO          Failed, `error` says why. The caller closes.
+ */
 SL_MUST_USE enum sl_status sl_socket_connected(struct sl_socket *socket);
 
 /* The receive and send functions over this socket (SIGPIPE never comes). */
