@@ -22,9 +22,9 @@
  * SL_DENIED  `*refusal` says why.
  * SL_NOMEM   No memory.
  */
-SL_MUST_USE enum sl_status
-sl_admission_decide(const struct sl_session *session, const struct sl_trust *trust, int64_t now_us,
-                    struct sl_peer **peer, struct sl_refusal *refusal);
+SL_MUST_USE enum sl_status sl_admission_decide(const struct sl_session *session,
+                                               const struct sl_trust *trust, int64_t now_us,
+                                               struct sl_peer **peer, struct sl_refusal *refusal);
 
 /* When the peer's certificate ends, in microseconds since 1970 UTC. */
 int64_t sl_peer_expires_us(const struct sl_peer *peer);

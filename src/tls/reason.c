@@ -36,8 +36,8 @@ static const struct entry table[SL_REASON_COUNT] = {
     [SL_REASON_CLIENT_CERT_WEAK] =
         {"client-cert-weak",
          "the certificate's key or signature is too weak or of a kind not used here; use P-256"},
-    [SL_REASON_CLIENT_CERT_UNREADABLE] =
-        {"client-cert-unreadable", "the certificate can't be read; make a new one"},
+    [SL_REASON_CLIENT_CERT_UNREADABLE] = {"client-cert-unreadable",
+                                          "the certificate can't be read; make a new one"},
     [SL_REASON_CLIENT_CHAIN_UNKNOWN_CA] =
         {"client-chain-unknown-ca",
          "the certificate was signed by one that isn't a CA of --cafile; have it signed by the CA itself"},
@@ -53,7 +53,8 @@ static const struct entry table[SL_REASON_COUNT] = {
          "the sensor's name in the certificate breaks the rule: 1 to 64 of A-Z a-z 0-9 . _ - with a "
          "letter or digit first"},
     [SL_REASON_CLIENT_NAME_AMBIGUOUS] =
-        {"client-name-ambiguous", "the certificate names a sensor more than once; it must name one"},
+        {"client-name-ambiguous",
+         "the certificate names a sensor more than once; it must name one"},
     [SL_REASON_SERVER_CERT_UNTRUSTED] =
         {"server-cert-untrusted",
          "the server's certificate isn't signed by a CA of --cafile: a wrong server, or a wrong --cafile"},
@@ -69,8 +70,8 @@ static const struct entry table[SL_REASON_COUNT] = {
     [SL_REASON_SERVER_CERT_WEAK] =
         {"server-cert-weak",
          "the certificate's key or signature is too weak or of a kind not used here; use P-256"},
-    [SL_REASON_SERVER_CERT_UNREADABLE] =
-        {"server-cert-unreadable", "the server's certificate can't be read"},
+    [SL_REASON_SERVER_CERT_UNREADABLE] = {"server-cert-unreadable",
+                                          "the server's certificate can't be read"},
     [SL_REASON_SERVER_CHAIN_UNKNOWN_CA] =
         {"server-chain-unknown-ca",
          "the server's certificate was signed by one that isn't a CA of --cafile"},
@@ -82,26 +83,28 @@ static const struct entry table[SL_REASON_COUNT] = {
          "scripts/certs.sh server"},
     [SL_REASON_HTTP] = {"http", "the peer speaks HTTP; this port is for sensors with TLS"},
     [SL_REASON_PLAIN_TEXT] =
-        {"plain-text", "the peer sends plain text; this port takes TLS with a sensor's certificate only"},
+        {"plain-text",
+         "the peer sends plain text; this port takes TLS with a sensor's certificate only"},
     [SL_REASON_NOT_TLS] = {"not-tls", "what the peer sends isn't TLS; check the port"},
     [SL_REASON_OLD_TLS] = {"old-tls", "the peer offers no TLS 1.2 or newer"},
     [SL_REASON_NO_COMMON_SUITE] =
-        {"no-common-suite", "the peer offers no cipher suite, group or signature that is allowed here "
-                            "(ECDHE-ECDSA with CCM, GCM or ChaCha20-Poly1305)"},
-    [SL_REASON_HANDSHAKE_TIMEOUT] =
-        {"handshake-timeout", "the handshake didn't end in time"},
+        {"no-common-suite",
+         "the peer offers no cipher suite, group or signature that is allowed here "
+         "(ECDHE-ECDSA with CCM, GCM or ChaCha20-Poly1305)"},
+    [SL_REASON_HANDSHAKE_TIMEOUT] = {"handshake-timeout", "the handshake didn't end in time"},
     [SL_REASON_HANDSHAKE_TOO_LARGE] =
         {"handshake-too-large",
          "the peer sent more than is read of anybody before authentication; send the leaf certificate only"},
-    [SL_REASON_HANDSHAKE_CUT] =
-        {"handshake-cut", "the connection ended in the middle of the handshake"},
+    [SL_REASON_HANDSHAKE_CUT] = {"handshake-cut",
+                                 "the connection ended in the middle of the handshake"},
     [SL_REASON_HANDSHAKE_FAILED] = {"handshake-failed", "the handshake failed"},
     [SL_REASON_PEER_REFUSED] = {"peer-refused", "the other side refused the handshake"},
     [SL_REASON_NOT_WELCOMED] =
-        {"not-welcomed", "the server ended the connection without a welcome: most likely it doesn't "
-                         "accept this sensor's certificate; its log says why"},
-    [SL_REASON_TLS_BROKEN] =
-        {"tls-broken", "a record was damaged or out of order; the session can't go on"},
+        {"not-welcomed",
+         "the server ended the connection without a welcome: most likely it doesn't "
+         "accept this sensor's certificate; its log says why"},
+    [SL_REASON_TLS_BROKEN] = {"tls-broken",
+                              "a record was damaged or out of order; the session can't go on"},
     [SL_REASON_NO_MEMORY] = {"no-memory", "out of memory"},
 };
 

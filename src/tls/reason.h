@@ -73,7 +73,8 @@ enum { SL_FACTS_SIZE = 640 };
 /* A refusal as it happened: the reason, and the facts known about the peer, fit to print. */
 struct sl_refusal {
     enum sl_reason reason;
-    char facts[SL_FACTS_SIZE]; /* "subject CN=a, issuer CN=b, serial 0C, valid ... to ..." or empty */
+    char facts
+        [SL_FACTS_SIZE]; /* "subject CN=a, issuer CN=b, serial 0C, valid ... to ..." or empty */
 };
 
 #endif

@@ -30,19 +30,18 @@ struct sl_session;
  * A server's session. `budget`: bytes read before the handshake is over, at least 1024.
  * SL_OK or SL_NOMEM. It holds a reference of `trust`; `transport.ctx` must outlive it.
  */
-SL_MUST_USE enum sl_status
-sl_session_new_server(struct sl_trust *trust, struct sl_transport transport, size_t budget,
-                      struct sl_session **session);
+SL_MUST_USE enum sl_status sl_session_new_server(struct sl_trust *trust,
+                                                 struct sl_transport transport, size_t budget,
+                                                 struct sl_session **session);
 
 /*
  * A sensor's session with the server `host`, a name or a numeric address, which the server's certificate
- * must carry (RFC 6125; for addresses a SAN iPAddress entry). `acknowledged` offers the ALPN protocol
- * `sensorlink/1`; without it the session is for plain lines.
+ * must carry (RFC 6125; for addresses a SAN iPAddress entry). It offers the ALPN protocol `sensorlink/1`.
  * SL_OK, SL_NOMEM, or SL_BAD_INPUT where `host` is empty or too long.
  */
-SL_MUST_USE enum sl_status
-sl_session_new_client(struct sl_trust *trust, struct sl_transport transport, const char *host,
-                      bool acknowledged, struct sl_session **session);
+SL_MUST_USE enum sl_status sl_session_new_client(struct sl_trust *trust,
+                                                 struct sl_transport transport, const char *host,
+                                                 struct sl_session **session);
 
 /* Wipes and frees; sends nothing. Null is allowed. */
 void sl_session_free(struct sl_session *session);
@@ -65,8 +64,8 @@ SL_MUST_USE enum sl_status sl_session_handshake(struct sl_session *session);
  * SL_CLOSED     The peer said goodbye (close_notify). SL_CUT: it ended without.
  * SL_IO         The session is broken; sl_session_refusal() says how. SL_NOMEM likewise.
  */
-SL_MUST_USE enum sl_status
-sl_session_read(struct sl_session *session, char *bytes, size_t cap, size_t *len);
+SL_MUST_USE enum sl_status sl_session_read(struct sl_session *session, char *bytes, size_t cap,
+                                           size_t *len);
 
 /*
  * Encrypts up to SL_SESSION_RECORD_MAX bytes into the session's buffer: one call, one record.
@@ -74,8 +73,8 @@ sl_session_read(struct sl_session *session, char *bytes, size_t cap, size_t *len
  * SL_WANT_WRITE  Too much waits to be sent; nothing was taken.
  * SL_IO, SL_NOMEM  The session is broken.
  */
-SL_MUST_USE enum sl_status
-sl_session_write(struct sl_session *session, struct sl_bytes bytes, size_t *taken);
+SL_MUST_USE enum sl_status sl_session_write(struct sl_session *session, struct sl_bytes bytes,
+                                            size_t *taken);
 
 /* Sends what waits. SL_OK: nothing waits any more. SL_WANT_WRITE: some does. SL_CUT, SL_IO. */
 SL_MUST_USE enum sl_status sl_session_flush(struct sl_session *session);

@@ -44,9 +44,8 @@ struct sl_trust_files {
  * SL_IO         The library can't work on this machine (no randomness, another version loaded than compiled for).
  * SL_NOMEM      No memory.
  */
-SL_MUST_USE enum sl_status
-sl_trust_load(enum sl_role role, const struct sl_trust_files *files, struct sl_trust **trust,
-              char *error, size_t error_size);
+SL_MUST_USE enum sl_status sl_trust_load(enum sl_role role, const struct sl_trust_files *files,
+                                         struct sl_trust **trust, char *error, size_t error_size);
 
 struct sl_trust *sl_trust_ref(struct sl_trust *trust);
 void sl_trust_unref(struct sl_trust *trust); /* null is allowed */

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admission.c -- whom the server lets in; see admission.h. */
+#include "tls/admission.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "tls/identity.h"
+
+struct sl_peer {
+    atomic_uint references;
+    int64_t expires_us;
+    char name[SL_SENSOR_NAME_MAX + 1];
+    char facts[SL_FACTS_SIZE];
+};
+
+static enum sl_reason judge(const mbedtls_x509_crt *certificate, const struct sl_trust *trust,
+                            int64_t now_us, char name[static SL_SENSOR_NAME_MAX + 1])
+{
+    if (now_us >= sl_identity_time_us(&certificate->valid_to))
+        return SL_REASON_CLIENT_CERT_EXPIRED;
+    if (now_us < sl_identity_time_us(&certificate->valid_from))
+        return SL_REASON_CLIENT_CERT_NOT_YET_VALID;
+    if (sl_trust_revoked(trust, certificate))
+        return SL_REASON_CLIENT_CERT_REVOKED;
+    if (!sl_identity_is_client(certificate))
+        return SL_REASON_CLIENT_CERT_NO_USAGE;
+    return sl_identity_sensor(certificate, name);
+}
+
+enum sl_status sl_admission_decide(const struct sl_session *session, const struct sl_trust *trust,
+                                   int64_t now_us, struct sl_peer **peer,
+                                   struct sl_refusal *refusal)
+{
+    const mbedtls_x509_crt *certificate = sl_session_peer_certificate(session);
+    struct sl_peer *made;
+
+    assert(sl_trust_role(trust) == SL_ROLE_SERVER && sl_session_established(session));
+    *refusal = (struct sl_refusal){0};
+    if (certificate == NULL) {
+        refusal->reason = SL_REASON_CLIENT_CERT_MISSING;
+        return SL_DENIED;
+    }
+    (void)sl_identity_facts(certificate, refusal->facts);
+    made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        refusal->reason = SL_REASON_NO_MEMORY;
+        return SL_NOMEM;
+    }
+    refusal->reason = judge(certificate, trust, now_us, made->name);
+    if (refusal->reason != SL_REASON_NONE) {
+        free(made);
+        return SL_DENIED;
+    }
+    atomic_init(&made->references, 1);
+    made->expires_us = sl_identity_time_us(&certificate->valid_to);
+    (void)sl_identity_facts(certificate, made->facts);
+    *peer = made;
+    return SL_OK;
+}
+
+const char *sl_peer_name(const struct sl_peer *peer)
+{
+    return peer->name;
+}
+
+struct sl_peer *sl_peer_ref(struct sl_peer *peer)
+{
+    (void)atomic_fetch_add_explicit(&peer->references, 1, memory_order_relaxed);
+    return peer;
+}
+
+void sl_peer_unref(struct sl_peer *peer)
+{
+    if (peer != NULL && atomic_fetch_sub_explicit(&peer->references, 1, memory_order_acq_rel) == 1)
+        free(peer);
+}
+
+int64_t sl_peer_expires_us(const struct sl_peer *peer)
+{
+    return peer->expires_us;
+}
+
+const char *sl_peer_facts(const struct sl_peer *peer)
+{
+    return peer->facts;
+}

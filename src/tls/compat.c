@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * compat.c -- the differences between Mbed TLS 2.28 (Debian 12) and 3.6 (Debian 13).
+ *
+ * One section for what both write alike, then one section per branch. 4.x needs a third section here and
+ * nothing elsewhere.
+ */
+#include "tls/compat.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
+
+struct sl_random {
+    mbedtls_entropy_context entropy;
+    mbedtls_ctr_drbg_context drbg;
+};
+
+static int start_branch(char *error, size_t size);
+
+int sl_compat_start(char *error, size_t size)
+{
+    unsigned loaded = mbedtls_version_get_number();
+
+    /* The library's structs change between minor versions: another one would corrupt memory. */
+    if (loaded >> 16 != MBEDTLS_VERSION_NUMBER >> 16) {
+        (void)snprintf(error, size,
+                       "the Mbed TLS library loaded (%u.%u) isn't the one compiled for (%u.%u): "
+                       "build again, or install the right one",
+                       loaded >> 24, loaded >> 16 & 0xffU, (unsigned)MBEDTLS_VERSION_MAJOR,
+                       (unsigned)MBEDTLS_VERSION_MINOR);
+        return -1;
+    }
+    return start_branch(error, size);
+}
+
+int sl_random_new(struct sl_random **random)
+{
+    static const unsigned char purpose[] = "sensorlink";
+    struct sl_random *made = calloc(1, sizeof *made);
+    int code;
+
+    if (made == NULL)
+        return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    mbedtls_entropy_init(&made->entropy);
+    mbedtls_ctr_drbg_init(&made->drbg);
+    code = mbedtls_ctr_drbg_seed(&made->drbg, mbedtls_entropy_func, &made->entropy, purpose,
+                                 sizeof purpose - 1);
+    if (code != 0) {
+        sl_random_free(made);
+        return code;
+    }
+    *random = made;
+    return 0;
+}
+
+void sl_random_free(struct sl_random *random)
+{
+    if (random == NULL)
+        return;
+    mbedtls_ctr_drbg_free(&random->drbg);
+    mbedtls_entropy_free(&random->entropy);
+    free(random);
+}
+
+void sl_compat_version(char *text, size_t size)
+{
+    char version[32];
+
+    mbedtls_version_get_string_full(version);
+    (void)snprintf(text, size, "%s", version);
+}
+
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+
+/*
+ * 2.28. x25519 first: its key exchange costs less here than P-256, and the default list begins with
+ * P-521. P-256 must be in the list all the same: it is also the list of certificate curves.
+ */
+static const mbedtls_ecp_group_id groups[] = {MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
+                                              MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};
+static const int hashes[] = {MBEDTLS_MD_SHA256, MBEDTLS_MD_SHA384, MBEDTLS_MD_SHA512,
+                             MBEDTLS_MD_NONE};
+
+static int start_branch(char *error, size_t size)
+{
+    (void)error;
+    (void)size;
+    return 0;
+}
+
+void sl_compat_policy(mbedtls_ssl_config *config, struct sl_random *random)
+{
+    mbedtls_ssl_conf_rng(config, mbedtls_ctr_drbg_random, &random->drbg);
+    mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+    mbedtls_ssl_conf_max_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+    mbedtls_ssl_conf_curves(config, groups);
+    mbedtls_ssl_conf_sig_hashes(config, hashes);
+}
+
+int sl_compat_parse_keyfile(mbedtls_pk_context *key, const char *path, struct sl_random *random)
+{
+    (void)random;
+    return mbedtls_pk_parse_keyfile(key, path, NULL);
+}
+
+int sl_compat_check_pair(mbedtls_pk_context *public_key, mbedtls_pk_context *private_key,
+                         struct sl_random *random)
+{
+    (void)random;
+    return mbedtls_pk_check_pair(public_key, private_key);
+}
+
+bool sl_compat_handshake_over(mbedtls_ssl_context *ssl)
+{
+    return ssl->state == MBEDTLS_SSL_HANDSHAKE_OVER;
+}
+
+int sl_compat_set_hostname(mbedtls_ssl_context *ssl, const char *name)
+{
+    /* Without a name 2.28 checks none: right for addresses, which session.c checks itself. */
+    return name == NULL ? 0 : mbedtls_ssl_set_hostname(ssl, name);
+}
+
+bool sl_compat_is_ca(const mbedtls_x509_crt *certificate)
+{
+    return certificate->ca_istrue != 0;
+}
+
+bool sl_compat_is_ticket(int code)
+{
+    (void)code;
+    return false;
+}
+
+bool sl_compat_has_tls13(void)
+{
+    return false;
+}
+
+enum sl_compat_failure sl_compat_failure(int code)
+{
+    switch (code) {
+    case MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN:
+    case MBEDTLS_ERR_SSL_NO_USABLE_CIPHERSUITE:
+    case MBEDTLS_ERR_SSL_UNKNOWN_CIPHER:
+        return SL_FAILURE_NO_SUITE;
+    case MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION:
+        return SL_FAILURE_OLD_VERSION;
+    case MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE_VERIFY:
+    case MBEDTLS_ERR_SSL_BAD_HS_SERVER_KEY_EXCHANGE:
+    case MBEDTLS_ERR_ECP_VERIFY_FAILED:
+        return SL_FAILURE_PROOF;
+    case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE:
+        return SL_FAILURE_NO_CERTIFICATE;
+    case MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE:
+        return SL_FAILURE_CERTIFICATE;
+    case MBEDTLS_ERR_SSL_ALLOC_FAILED:
+        return SL_FAILURE_NO_MEMORY;
+    default:
+        return SL_FAILURE_OTHER;
+    }
+}
+
+#elif MBEDTLS_VERSION_NUMBER < 0x04000000
+
+#include <psa/crypto.h>
+
+/* 3.6. P-256 first: its tables are static here and both directions together beat x25519. */
+static const uint16_t groups[] = {
+    MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1, MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
+    MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1, MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
+static const uint16_t signatures[] = {MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
+                                      MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+                                      MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
+                                      MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
+                                      MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
+                                      MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
+                                      MBEDTLS_TLS1_3_SIG_NONE};
+
+static int start_branch(char *error, size_t size)
+{
+    /* CVE-2026-34873: before 3.6.6 a resumed TLS 1.3 session could be had by anybody. */
+    if (mbedtls_version_get_number() < 0x03060600) {
+        (void)snprintf(error, size,
+                       "Mbed TLS 3 before 3.6.6 has holes that matter here: "
+                       "install 3.6.6 or later");
+        return -1;
+    }
+    if (psa_crypto_init() != PSA_SUCCESS) {
+        (void)snprintf(error, size, "Mbed TLS can't start: no randomness on this machine?");
+        return -1;
+    }
+    return 0;
+}
+
+void sl_compat_policy(mbedtls_ssl_config *config, struct sl_random *random)
+{
+    mbedtls_ssl_conf_rng(config, mbedtls_ctr_drbg_random, &random->drbg);
+    mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
+    mbedtls_ssl_conf_max_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_3);
+    mbedtls_ssl_conf_tls13_key_exchange_modes(config,
+                                              MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
+    mbedtls_ssl_conf_new_session_tickets(config, 0);
+    mbedtls_ssl_conf_groups(config, groups);
+    mbedtls_ssl_conf_sig_algs(config, signatures);
+}
+
+int sl_compat_parse_keyfile(mbedtls_pk_context *key, const char *path, struct sl_random *random)
+{
+    return mbedtls_pk_parse_keyfile(key, path, NULL, mbedtls_ctr_drbg_random, &random->drbg);
+}
+
+int sl_compat_check_pair(mbedtls_pk_context *public_key, mbedtls_pk_context *private_key,
+                         struct sl_random *random)
+{
+    return mbedtls_pk_check_pair(public_key, private_key, mbedtls_ctr_drbg_random, &random->drbg);
+}
+
+bool sl_compat_handshake_over(mbedtls_ssl_context *ssl)
+{
+    return mbedtls_ssl_is_handshake_over(ssl) != 0;
+}
+
+int sl_compat_set_hostname(mbedtls_ssl_context *ssl, const char *name)
+{
+    /* A null name must be said: a handshake without either is refused since 3.6.3. */
+    return mbedtls_ssl_set_hostname(ssl, name);
+}
+
+bool sl_compat_is_ca(const mbedtls_x509_crt *certificate)
+{
+    return mbedtls_x509_crt_get_ca_istrue(certificate) > 0;
+}
+
+bool sl_compat_is_ticket(int code)
+{
+    return code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET;
+}
+
+bool sl_compat_has_tls13(void)
+{
+    return true;
+}
+
+enum sl_compat_failure sl_compat_failure(int code)
+{
+    switch (code) {
+    case MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE:
+    case MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL:
+        return SL_FAILURE_NO_SUITE;
+    case MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION:
+        return SL_FAILURE_OLD_VERSION;
+    case MBEDTLS_ERR_ECP_VERIFY_FAILED:
+    case MBEDTLS_ERR_RSA_VERIFY_FAILED:
+        return SL_FAILURE_PROOF;
+    case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE:
+        return SL_FAILURE_NO_CERTIFICATE;
+    case MBEDTLS_ERR_SSL_BAD_CERTIFICATE:
+    case MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION:
+        return SL_FAILURE_CERTIFICATE;
+    case MBEDTLS_ERR_SSL_ALLOC_FAILED:
+        return SL_FAILURE_NO_MEMORY;
+    default:
+        return SL_FAILURE_OTHER;
+    }
+}
+
+#else
+#error "Mbed TLS 4 needs a section of its own in src/tls/compat.c"
+#endif

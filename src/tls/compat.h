@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * compat.h -- everything that differs between Mbed TLS 2.28, 3.6 and 4.x, and the library's headers.
+ *
+ * Other files of src/tls call what is the same in all of them by its own name, and what isn't by the
+ * names here. A new version of the library changes compat.c (and the includes below), nothing else.
+ *
+ * Threads  sl_compat_start() first, in one thread, before any other; the rest as the library says:
+ *          a random source may be shared by all threads.
+ */
+#ifndef SL_TLS_COMPAT_H
+#define SL_TLS_COMPAT_H
+
+#include <mbedtls/version.h>
+
+#include <mbedtls/asn1.h>
+#include <mbedtls/error.h>
+#include <mbedtls/md.h>
+#include <mbedtls/pk.h>
+#include <mbedtls/platform_util.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/x509_crl.h>
+#include <mbedtls/x509_crt.h>
+
+#include <stdbool.h>
+
+/* The library's source of randomness; opaque, and empty where the library has its own (4.x). */
+struct sl_random;
+
+/*
+ * Gets the library ready: refuses a library of another branch than compiled for, and one with a known hole in what we
+ * use (docs/security.md), starts PSA where TLS needs it. Returns 0, or -1 with one sentence in `error`.
+ */
+int sl_compat_start(char *error, size_t size);
+
+/* Seeds a random source. Returns 0 or the library's code. The caller frees with sl_random_free(). */
+int sl_random_new(struct sl_random **random);
+void sl_random_free(struct sl_random *random);
+
+/* Sets what is written differently of the policy: random source, versions, groups, signature algorithms. */
+void sl_compat_policy(mbedtls_ssl_config *config, struct sl_random *random);
+
+/* mbedtls_pk_parse_keyfile() for unencrypted keys. */
+int sl_compat_parse_keyfile(mbedtls_pk_context *key, const char *path, struct sl_random *random);
+
+/* mbedtls_pk_check_pair(): 0 where the private key belongs to the public one. */
+int sl_compat_check_pair(mbedtls_pk_context *public_key, mbedtls_pk_context *private_key,
+                         struct sl_random *random);
+
+/* True once the handshake is over. */
+bool sl_compat_handshake_over(mbedtls_ssl_context *ssl);
+
+/*
+ * Sets the name that the server's certificate must carry, for SNI and for checking; `name` null: neither (the caller checks
+ * an address by itself). Returns 0 or the library's code.
+ */
+int sl_compat_set_hostname(mbedtls_ssl_context *ssl, const char *name);
+
+/* True where this certificate says CA:TRUE. */
+bool sl_compat_is_ca(const mbedtls_x509_crt *certificate);
+
+/* True for "a session ticket came": not an error, call again. */
+bool sl_compat_is_ticket(int code);
+
+/* True where TLS 1.3 is compiled in. */
+bool sl_compat_has_tls13(void);
+
+/* The loaded library's version, such as "Mbed TLS 3.6.6". */
+void sl_compat_version(char *text, size_t size);
+
+/* What a code of the library means to us, where its numbers differ between versions. */
+enum sl_compat_failure {
+    SL_FAILURE_OTHER,
+    SL_FAILURE_NO_SUITE,    /* nothing in common */
+    SL_FAILURE_OLD_VERSION, /* no protocol version in common */
+    SL_FAILURE_PROOF,       /* the proof of the key (CertificateVerify, ServerKeyExchange) failed */
+    SL_FAILURE_CERTIFICATE, /* a certificate can't be read or may not be used like this */
+    SL_FAILURE_NO_CERTIFICATE,
+    SL_FAILURE_NO_MEMORY
+};
+enum sl_compat_failure sl_compat_failure(int code);
+
+#endif

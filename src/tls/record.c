@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* record.c -- record headers, alerts in the clear, and first bytes; see record.h. */
+#include "tls/record.h"
+
+#include <string.h>
+
+enum { TYPE_ALERT = 21, TYPE_HANDSHAKE = 22, MAJOR_VERSION = 3, ALERT_SIZE = 2 };
+
+static void look_at_body(struct sl_record *record, uint8_t byte)
+{
+    if (record->header[0] == TYPE_ALERT && record->body < ALERT_SIZE) {
+        record->alert[record->body] = byte;
+        /* Only a record of two bytes is an alert in the clear; an encrypted one is longer. */
+        record->alerted = record->body == 1 && record->left == 1;
+    }
+    record->body++;
+    record->left--;
+}
+
+void sl_record_look(struct sl_record *record, const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (record->first_len < sizeof record->first)
+            record->first[record->first_len++] = bytes[i];
+        if (record->left > 0) {
+            look_at_body(record, bytes[i]);
+            continue;
+        }
+        record->header[record->header_len++] = bytes[i];
+        if (record->header_len < SL_RECORD_HEADER)
+            continue;
+        record->header_len = 0;
+        record->body = 0;
+        record->left = (size_t)record->header[3] << 8 | record->header[4];
+    }
+}
+
+int sl_record_alert(const struct sl_record *record)
+{
+    return record->alerted ? record->alert[1] : SL_ALERT_NONE;
+}
+
+const char *sl_record_alert_name(int description)
+{
+    static const struct {
+        int description;
+        const char *name;
+    } names[] = {
+        {0, "close_notify"},
+        {10, "unexpected_message"},
+        {20, "bad_record_mac"},
+        {22, "record_overflow"},
+        {40, "handshake_failure"},
+        {42, "bad_certificate"},
+        {43, "unsupported_certificate"},
+        {44, "certificate_revoked"},
+        {45, "certificate_expired"},
+        {46, "certificate_unknown"},
+        {47, "illegal_parameter"},
+        {48, "unknown_ca"},
+        {49, "access_denied"},
+        {50, "decode_error"},
+        {51, "decrypt_error"},
+        {70, "protocol_version"},
+        {71, "insufficient_security"},
+        {80, "internal_error"},
+        {90, "user_canceled"},
+        {100, "no_renegotiation"},
+        {109, "missing_extension"},
+        {110, "unsupported_extension"},
+        {112, "unrecognized_name"},
+        {116, "certificate_required"},
+        {120, "no_application_protocol"},
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].description == description)
+            return names[i].name;
+    return "alert";
+}
+
+static bool looks_like_http(const uint8_t *first, size_t len)
+{
+    static const char *const methods[] = {"GET ", "POST", "HEAD", "PUT ", "OPTI",
+                                          "CONN", "DELE", "PRI ", "HTTP"};
+
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (len >= 4 && memcmp(first, methods[i], 4) == 0)
+            return true;
+    return false;
+}
+
+enum sl_record_speech sl_record_speech(const struct sl_record *record)
+{
+    const uint8_t *first = record->first;
+
+    if (record->first_len == 0)
+        return SL_SPEECH_NOTHING;
+    if ((first[0] == TYPE_HANDSHAKE || first[0] == TYPE_ALERT) &&
+        (record->first_len == 1 || first[1] == MAJOR_VERSION))
+        return SL_SPEECH_TLS;
+    if (looks_like_http(first, record->first_len))
+        return SL_SPEECH_HTTP;
+    for (size_t i = 0; i < record->first_len; i++)
+        if ((first[i] < ' ' && first[i] != '\n' && first[i] != '\r' && first[i] != '\t') ||
+            first[i] > '~')
+            return SL_SPEECH_OTHER;
+    return SL_SPEECH_TEXT;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* trust.c -- loads and checks a snapshot of trust; see trust.h. */
+#include "tls/trust.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tls/compat.h"
+#include "tls/revocation.h"
+#include "wire/message.h"
+
+struct sl_trust {
+    atomic_uint references;
+    enum sl_role role;
+    struct sl_random *random;
+    mbedtls_x509_crt cas;
+    mbedtls_x509_crt own;
+    mbedtls_pk_context key;
+    struct sl_revocation revoked;
+    const char *alpn[2]; /* the library keeps a pointer to it */
+    mbedtls_ssl_config config;
+};
+
+/* Where a fault is written to while loading. */
+struct fault {
+    char *text;
+    size_t size;
+};
+
+/* Suites in the order of cost in these builds; ECDHE-ECDSA and AEAD only. TLS 1.3's are passed over by 2.28. */
+static const int suites[] = {
+    0x1304, /* TLS1-3-AES-128-CCM-SHA256 */
+    0x1303, /* TLS1-3-CHACHA20-POLY1305-SHA256 */
+    0x1301, /* TLS1-3-AES-128-GCM-SHA256 */
+    0x1302, /* TLS1-3-AES-256-GCM-SHA384 */
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    0,
+};
+
+/* What certificates may be made of; names, dates and usage are checked elsewhere. */
+static const mbedtls_x509_crt_profile profile = {
+    MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) | MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
+        MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA512),
+    MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECKEY) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECDSA) |
+        MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSA) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSASSA_PSS),
+    MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1) | MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP384R1),
+    2048,
+};
+
+SL_PRINTF(2, 3)
+static enum sl_status bad(struct fault *fault, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(fault->text, fault->size, format, arguments);
+    va_end(arguments);
+    return SL_BAD_INPUT;
+}
+
+static enum sl_status check_readable(const char *option, const char *path, struct fault *fault)
+{
+    FILE *file;
+
+    if (path == NULL || *path == '\0')
+        return bad(fault, "%s is missing: name the file with %s FILE", option, option);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return bad(fault, "%s %s can't be read: %s", option, path, strerror(errno));
+    (void)fclose(file);
+    return SL_OK;
+}
+
+/* A positive code of the library counts certificates that could not be read: a partial load isn't one. */
+static enum sl_status load_certificates(mbedtls_x509_crt *into, const char *option,
+                                        const char *path, struct fault *fault)
+{
+    enum sl_status status = check_readable(option, path, fault);
+    int code;
+
+    if (status != SL_OK)
+        return status;
+    code = mbedtls_x509_crt_parse_file(into, path);
+    if (code == MBEDTLS_ERR_X509_ALLOC_FAILED)
+        return SL_NOMEM;
+    if (code > 0)
+        return bad(fault, "%s %s holds %d certificate(s) that can't be read: nothing of it is used",
+                   option, path, code);
+    if (code < 0 || into->raw.len == 0)
+        return bad(fault, "%s %s isn't a PEM certificate (-0x%04x)", option, path, (unsigned)-code);
+    return SL_OK;
+}
+
+static enum sl_status load_cas(struct sl_trust *trust, const char *path, struct fault *fault)
+{
+    enum sl_status status = load_certificates(&trust->cas, "--cafile", path, fault);
+    char name[256];
+
+    for (const mbedtls_x509_crt *ca = &trust->cas; status == SL_OK && ca != NULL; ca = ca->next) {
+        (void)mbedtls_x509_dn_gets(name, sizeof name, &ca->subject);
+        if (!sl_compat_is_ca(ca))
+            status = bad(fault, "--cafile %s: '%s' isn't a CA certificate", path, name);
+        else if (mbedtls_x509_time_is_past(&ca->valid_to))
+            status = bad(fault, "--cafile %s: the CA '%s' has expired", path, name);
+    }
+    return status;
+}
+
+/* As ssh does: a key that others can read is nobody's secret. */
+static enum sl_status check_private(const char *path, struct fault *fault)
+{
+    struct stat info;
+
+    if (stat(path, &info) != 0)
+        return bad(fault, "--key %s can't be read: %s", path, strerror(errno));
+    if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        return bad(fault, "--key %s can be read by others (mode %03o): run chmod 600 %s", path,
+                   (unsigned)(info.st_mode & 0777), path);
+    return SL_OK;
+}
+
+static enum sl_status load_key(struct sl_trust *trust, const char *path, struct fault *fault)
+{
+    enum sl_status status = check_readable("--key", path, fault);
+    int code;
+
+    if (status == SL_OK)
+        status = check_private(path, fault);
+    if (status != SL_OK)
+        return status;
+    code = sl_compat_parse_keyfile(&trust->key, path, trust->random);
+    if (code != 0)
+        return bad(fault, "--key %s isn't an unencrypted PEM private key (-0x%04x)", path,
+                   (unsigned)-code);
+    if (!mbedtls_pk_can_do(&trust->key, MBEDTLS_PK_ECDSA))
+        return bad(fault, "--key %s isn't an EC key: make one with scripts/certs.sh", path);
+    return SL_OK;
+}
+
+static enum sl_status check_pair(struct sl_trust *trust, const struct sl_trust_files *files,
+                                 struct fault *fault)
+{
+    if (sl_compat_check_pair(&trust->own.pk, &trust->key, trust->random) == 0)
+        return SL_OK;
+    return bad(fault, "--key %s doesn't belong to --cert %s", files->key, files->cert);
+}
+
+/* Verifies our own certificate as the other side will, so that a wrong one is found here, at start. */
+static enum sl_status check_own(struct sl_trust *trust, const char *path, struct fault *fault)
+{
+    const char *oid = trust->role == SL_ROLE_SERVER ? "\x2b\x06\x01\x05\x05\x07\x03\x01"
+                                                    : "\x2b\x06\x01\x05\x05\x07\x03\x02";
+    uint32_t flags = 0;
+    int code = mbedtls_x509_crt_verify_with_profile(&trust->own, &trust->cas, NULL, &profile, NULL,
+                                                    &flags, NULL, NULL);
+
+    if (code != 0 && code != MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)
+        return bad(fault, "--cert %s can't be verified (-0x%04x)", path, (unsigned)-code);
+    if ((flags & MBEDTLS_X509_BADCERT_EXPIRED) != 0)
+        return bad(fault, "--cert %s has expired: renew it with scripts/certs.sh renew", path);
+    if ((flags & MBEDTLS_X509_BADCERT_FUTURE) != 0)
+        return bad(fault, "--cert %s isn't valid yet: is this machine's clock right?", path);
+    if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0)
+        return bad(fault, "--cert %s isn't signed by a CA of --cafile", path);
+    if (flags != 0)
+        return bad(fault, "--cert %s has a key or signature that isn't allowed (0x%x): use P-256",
+                   path, (unsigned)flags);
+    if (mbedtls_x509_crt_check_extended_key_usage(&trust->own, oid, 8) != 0)
+        return bad(fault, "--cert %s isn't meant for a %s", path,
+                   trust->role == SL_ROLE_SERVER ? "server" : "sensor");
+    return SL_OK;
+}
+
+static enum sl_status configure(struct sl_trust *trust)
+{
+    int endpoint = trust->role == SL_ROLE_SERVER ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT;
+
+    if (mbedtls_ssl_config_defaults(&trust->config, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                    MBEDTLS_SSL_PRESET_DEFAULT) != 0)
+        return SL_NOMEM;
+    sl_compat_policy(&trust->config, trust->random);
+    mbedtls_ssl_conf_authmode(&trust->config, MBEDTLS_SSL_VERIFY_REQUIRED);
+    mbedtls_ssl_conf_ciphersuites(&trust->config, suites);
+    mbedtls_ssl_conf_cert_profile(&trust->config, &profile);
+    mbedtls_ssl_conf_ca_chain(&trust->config, &trust->cas, NULL);
+    mbedtls_ssl_conf_renegotiation(&trust->config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+    mbedtls_ssl_conf_legacy_renegotiation(&trust->config, MBEDTLS_SSL_LEGACY_NO_RENEGOTIATION);
+    if (trust->role == SL_ROLE_SENSOR)
+        mbedtls_ssl_conf_session_tickets(&trust->config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+    /* A list of CA names would only lengthen the flight and tell strangers whom we trust. */
+    if (trust->role == SL_ROLE_SERVER)
+        mbedtls_ssl_conf_cert_req_ca_list(&trust->config, MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
+    trust->alpn[0] = SL_ALPN;
+    if (mbedtls_ssl_conf_alpn_protocols(&trust->config, trust->alpn) != 0 ||
+        mbedtls_ssl_conf_own_cert(&trust->config, &trust->own, &trust->key) != 0)
+        return SL_NOMEM;
+    return SL_OK;
+}
+
+static enum sl_status load(struct sl_trust *trust, const struct sl_trust_files *files,
+                           struct fault *fault)
+{
+    enum sl_status status;
+
+    if (sl_random_new(&trust->random) != 0) {
+        (void)snprintf(fault->text, fault->size, "this machine gives no randomness");
+        return SL_IO;
+    }
+    status = load_cas(trust, files->ca, fault);
+    if (status == SL_OK)
+        status = load_certificates(&trust->own, "--cert", files->cert, fault);
+    if (status == SL_OK)
+        status = load_key(trust, files->key, fault);
+    if (status == SL_OK)
+        status = check_pair(trust, files, fault);
+    if (status == SL_OK)
+        status = check_own(trust, files->cert, fault);
+    if (status == SL_OK && files->crl != NULL)
+        status =
+            sl_revocation_load(&trust->revoked, files->crl, &trust->cas, fault->text, fault->size);
+    if (status == SL_OK)
+        status = configure(trust);
+    return status;
+}
+
+static void destroy(struct sl_trust *trust)
+{
+    mbedtls_ssl_config_free(&trust->config);
+    sl_revocation_clear(&trust->revoked);
+    mbedtls_pk_free(&trust->key);
+    mbedtls_x509_crt_free(&trust->own);
+    mbedtls_x509_crt_free(&trust->cas);
+    sl_random_free(trust->random);
+    free(trust);
+}
+
+enum sl_status sl_trust_load(enum sl_role role, const struct sl_trust_files *files,
+                             struct sl_trust **trust, char *error, size_t error_size)
+{
+    struct fault fault = {error, error_size};
+    struct sl_trust *made;
+    enum sl_status status;
+
+    (void)snprintf(error, error_size, "out of memory");
+    if (sl_compat_start(error, error_size) != 0)
+        return SL_IO;
+    made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return SL_NOMEM;
+    atomic_init(&made->references, 1);
+    made->role = role;
+    mbedtls_x509_crt_init(&made->cas);
+    mbedtls_x509_crt_init(&made->own);
+    mbedtls_pk_init(&made->key);
+    mbedtls_ssl_config_init(&made->config);
+    status = load(made, files, &fault);
+    if (status != SL_OK) {
+        destroy(made);
+        return status;
+    }
+    *trust = made;
+    return SL_OK;
+}
+
+struct sl_trust *sl_trust_ref(struct sl_trust *trust)
+{
+    (void)atomic_fetch_add_explicit(&trust->references, 1, memory_order_relaxed);
+    return trust;
+}
+
+void sl_trust_unref(struct sl_trust *trust)
+{
+    if (trust != NULL &&
+        atomic_fetch_sub_explicit(&trust->references, 1, memory_order_acq_rel) == 1)
+        destroy(trust);
+}
+
+enum sl_role sl_trust_role(const struct sl_trust *trust)
+{
+    return trust->role;
+}
+
+const char *sl_tls_version(char *text, size_t size)
+{
+    char version[32];
+
+    sl_compat_version(version, sizeof version);
+    (void)snprintf(text, size, "%s (%s)", version,
+                   sl_compat_has_tls13() ? "TLS 1.2, TLS 1.3" : "TLS 1.2");
+    return text;
+}
+
+const struct mbedtls_ssl_config *sl_trust_config(const struct sl_trust *trust)
+{
+    return &trust->config;
+}
+
+bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate)
+{
+    for (const mbedtls_x509_crt *ca = &trust->cas; ca != NULL; ca = ca->next)
+        if (ca->raw.len == certificate->raw.len &&
+            memcmp(ca->raw.p, certificate->raw.p, ca->raw.len) == 0)
+            return true;
+    return false;
+}
+
+bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate)
+{
+    return sl_revocation_has(&trust->revoked, certificate);
+}
