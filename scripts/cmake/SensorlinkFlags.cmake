@@ -27,7 +27,7 @@ target_compile_definitions(sl_flags INTERFACE
     SENSORLINK_VERSION="${PROJECT_VERSION}")
 target_compile_options(sl_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wvla
-    -fvisibility=hidden -fno-common
+    -fno-common
     $<$<BOOL:${SENSORLINK_WERROR}>:-Werror>)
 
 # Hardening. Each flag is tried, so that a compiler or a processor without one still builds.

@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# check_install.sh -- installs sensorlink, as a static and as a shared library, into temporary
+# prefixes and builds and runs tests/install against each, through CMake and through pkg-config,
+# with nothing of this tree in sight but the prefix. Also looks at what is in the prefix, and at
+# what the shared library shows. Prints "ok WORDS" or "failed WORDS" for each.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 70
+
+PROGRAMS=(sensorlink-server sensorlink-client sensorlink-log)
+work=$(mktemp -d) || exit 73
+server='' port=''
+bad=0
+
+cleanup() {
+    [ -z "$server" ] || kill -KILL "$server" 2>/dev/null
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+try() { # WORDS COMMAND...
+    local words=$1
+    shift
+    if "$@" >"$work/log" 2>&1 </dev/null; then
+        printf 'ok %s\n' "$words"
+    else
+        cat "$work/log"
+        printf 'failed %s\n' "$words"
+        bad=1
+        return 1
+    fi
+}
+
+install_to() { # PREFIX BUILD ON|OFF
+    cmake --preset default -B "$2" -G Ninja -DBUILD_SHARED_LIBS="$3" -DSENSORLINK_TESTS=OFF \
+        -DSENSORLINK_WERROR=ON -DCMAKE_INSTALL_LIBDIR=lib &&
+        cmake --build "$2" && cmake --install "$2" --prefix "$1"
+}
+
+programs_work() { # PREFIX
+    local program
+    for program in "${PROGRAMS[@]}"; do
+        "$1/bin/$program" --version || return
+    done
+}
+
+# A server of the installation on a free port, for the outside programs to talk to.
+start_server() { # PREFIX
+    scripts/certs.sh init "$work/certs" && scripts/certs.sh server "$work/certs" localhost &&
+        scripts/certs.sh sensor "$work/certs" outside || return
+    "$1/bin/sensorlink-server" --listen 127.0.0.1:0 --cafile "$work/certs/ca.crt" \
+        --cert "$work/certs/localhost.crt" --key "$work/certs/localhost.key" \
+        --store "$work/readings.db" >"$work/server.log" 2>&1 </dev/null &
+    server=$!
+    local tries
+    for ((tries = 0; tries < 100; tries++)); do
+        port=$(sed -n 's/.*port \([0-9][0-9]*\).*/\1/p' "$work/server.log" | tail -n 1)
+        [ -z "$port" ] || return 0
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.1
+    done
+    cat "$work/server.log"
+    return 1
+}
+
+stop_server() {
+    kill -TERM "$server" && wait "$server"
+    local code=$?
+    server=
+    return $code
+}
+
+outside() { # PROGRAM
+    "$1" localhost "$port" "$work/certs/ca.crt" "$work/certs/outside.crt" "$work/certs/outside.key"
+}
+
+by_cmake() { # PREFIX FOLDER
+    cmake -S tests/install -B "$2" -G Ninja -DCMAKE_PREFIX_PATH="$1" -DCMAKE_BUILD_TYPE=Release &&
+        cmake --build "$2" && outside "$2/outside"
+}
+
+by_pkgconfig() { # PREFIX FOLDER
+    local flags
+    mkdir -p "$2"
+    flags=$(PKG_CONFIG_PATH=$1/lib/pkgconfig pkg-config --cflags --libs sensorlink) || return
+    # shellcheck disable=SC2086 # a list of words
+    gcc -std=c11 -Wall -Wextra -Werror tests/install/outside.c -o "$2/outside" $flags &&
+        LD_LIBRARY_PATH=$1/lib outside "$2/outside"
+}
+
+readings_logged() { # PREFIX COUNT
+    local count
+    count=$("$1/bin/sensorlink-log" --store "$work/readings.db" readings --sensor outside \
+        --format csv | tail -n +2 | wc -l)
+    [ "$count" -eq "$2" ]
+}
+
+# What the shared library shows, and what the public headers declare, are the same names.
+shows_declared() { # PREFIX
+    nm -D --defined-only "$1/lib/libsensorlink.so" | awk '$2 ~ /[TDBRV]/ { print $3 }' |
+        sed 's/@.*//' | sort >"$work/shown"
+    local header
+    for header in "$1"/include/sensorlink/*.h; do
+        gcc -std=c11 -E -P "-I$1/include" "$header"
+    done | grep -o 'sl_[a-z0-9_]*(' | tr -d '(' | sort -u >"$work/declared"
+    [ -s "$work/declared" ] && diff "$work/declared" "$work/shown"
+}
+
+# Position independent, read-only relocations bound at start, no executable stack.
+hardened() { # FILE
+    local headers
+    headers=$(readelf -W -h -l -d "$1") || return
+    grep -q 'Type: *DYN' <<<"$headers" && grep -q 'GNU_RELRO' <<<"$headers" &&
+        grep -q 'BIND_NOW\|FLAGS_1.*NOW' <<<"$headers" &&
+        ! grep -q 'GNU_STACK.*E ' <<<"$headers"
+}
+
+for kind in static shared; do
+    prefix=$work/$kind
+    shared=OFF
+    [ $kind = static ] || shared=ON
+    try "$kind: installs" install_to "$prefix" "build/install-$kind" $shared || continue
+    try "$kind: the programs run" programs_work "$prefix"
+    try "$kind: the server starts" start_server "$prefix" || continue
+    try "$kind: outside program by CMake package" by_cmake "$prefix" "$work/$kind-cmake"
+    try "$kind: outside program by pkg-config" by_pkgconfig "$prefix" "$work/$kind-pkgconfig"
+    try "$kind: the server ends in order" stop_server
+    try "$kind: what the outside programs sent is logged" readings_logged "$prefix" 6
+    rm -rf "$work"/readings.db* "$work/certs"
+done
+try "shared: shows what the headers declare" shows_declared "$work/shared"
+try "shared: the library is hardened" hardened "$work/shared/lib/libsensorlink.so"
+for program in "${PROGRAMS[@]}"; do
+    try "$program is hardened" hardened "$work/static/bin/$program"
+done
+exit $bad
