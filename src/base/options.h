@@ -3,11 +3,12 @@
  * options.h -- command line options from a table; every long option is also a key of the
  * configuration file (INI: `max-connections = 100`, flags as `quiet = yes`; sections are refused).
  *
- * The command line wins over the file. Each fault gives one sentence: what, where (option, or file
+ * The command line wins over the file, for a list with all of its items. Each fault gives one sentence: what, where (option, or file
  * and line), and what to do.
  *
  * Memory   Strings point into argv, or into memory that the options own until sl_options_clear().
- * Limits   Configuration files up to 64 KiB; lists up to SL_OPTION_LIST_MAX items.
+ * Limits   Configuration files up to 64 KiB and about 190 bytes a line (libinih's INI_MAX_LINE);
+ *          lists up to SL_OPTION_LIST_MAX items, tables up to SL_OPTION_TABLE_MAX options.
  * Threads  One thread, at start.
  */
 #ifndef SL_BASE_OPTIONS_H
@@ -18,7 +19,7 @@
 
 #include "base/bytes.h"
 
-enum { SL_OPTION_LIST_MAX = 64, SL_OPTION_ERROR_SIZE = 512 };
+enum { SL_OPTION_LIST_MAX = 64, SL_OPTION_TABLE_MAX = 128, SL_OPTION_ERROR_SIZE = 512 };
 
 enum sl_option_kind {
     SL_OPTION_FLAG,   /* target: bool * */
@@ -55,15 +56,21 @@ struct sl_options {
 };
 
 /*
- * Reads argv (no positional arguments beyond `*rest`, which is set to the index of the first one;
- * null `rest` refuses them), then the file of `--config F` where the table has an option "config",
- * then applies the command line over it. `--name=value` and `--name value` both work; names are
- * never abbreviated; `--` ends options.
+ * Reads argv, then the file of `--config F` where the table has an option "config", then applies
+ * the command line over it. `--name=value` and `--name value` both work; flags also take
+ * `--name=yes|no`; names are never abbreviated; an empty value is refused; `--` ends options.
+ *
+ * Arguments that are no options may stand anywhere. They are moved to the end of argv, in their
+ * order, and `*rest` is the index of the first one (argc where there is none); a null `rest`
+ * refuses them. In the file `#` and `;` start a comment line, and ` ;` a comment after a value.
  *
  * SL_OK         Targets are set; those not mentioned keep their value (the default).
- * SL_BAD_INPUT  Unknown option or key, missing or bad argument, twice where once is allowed: `error` says it.
+ * SL_BAD_INPUT  Unknown option or key, missing or bad argument, twice where once is allowed.
  * SL_IO         The configuration file can't be read.
  * SL_NOMEM      No memory.
+ *
+ * After anything but SL_OK `error` is one sentence, without the program's name before it and
+ * without a '\n' after it, and some targets may be set already.
  */
 SL_MUST_USE enum sl_status sl_options_parse(struct sl_options *options, int argc, char **argv,
                                             int *rest);
@@ -71,6 +78,7 @@ SL_MUST_USE enum sl_status sl_options_parse(struct sl_options *options, int argc
 /* Prints `usage` and then the table's options that aren't hidden (or all), two columns, 80 wide. */
 void sl_options_help(const struct sl_options *options, const char *usage, bool all, FILE *out);
 
+/* Frees the memory of strings that came from the file; targets that point to them are stale then. */
 void sl_options_clear(struct sl_options *options);
 
 #endif
