@@ -68,7 +68,7 @@ stop_server() {
     kill -TERM "$server" && wait "$server"
     local code=$?
     server=
-    return $code
+    return "$code"
 }
 
 outside() { # PROGRAM

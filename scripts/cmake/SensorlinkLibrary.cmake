@@ -76,10 +76,15 @@ function(sl_install_library)
         DESTINATION "${package}")
 
     # Who links a static library links what it stands on; a shared one brings that itself.
+    set(libraries "-lmbedtls -lmbedx509 -lmbedcrypto -lpthread")
     if(BUILD_SHARED_LIBS)
-        set(private .private)
+        set(more "Requires.private: sqlite3\nLibs.private: ${libraries}")
+        set(libraries "")
+    else()
+        set(more "Requires: sqlite3")
     endif()
     file(RELATIVE_PATH SENSORLINK_PC_TO_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+    string(REGEX REPLACE "/$" "" SENSORLINK_PC_TO_PREFIX "${SENSORLINK_PC_TO_PREFIX}")
     configure_file("${PROJECT_SOURCE_DIR}/scripts/cmake/sensorlink.pc.in"
         "${CMAKE_CURRENT_BINARY_DIR}/sensorlink.pc" @ONLY)
     install(FILES "${CMAKE_CURRENT_BINARY_DIR}/sensorlink.pc"

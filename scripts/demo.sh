@@ -1,0 +1,149 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# demo.sh -- the whole of sensorlink in half a minute, on this machine alone.
+#
+# Installs what is missing, builds, makes a test CA with a server and two sensors in certs/demo
+# (once), starts the server on the loopback interface, sends the tutorial's readings, shows how a
+# stranger with a certificate from another CA is refused, and what was logged. Ends by itself.
+#
+#   DEMO_INTERVAL  seconds between two readings (2)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+INTERVAL=${DEMO_INTERVAL:-2}
+BUILD=build/default
+BIN=$BUILD/bin
+CERTS=certs/demo
+PORT=23456
+
+say() { printf '%s\n' "$*"; }
+headline() { printf '\n== %s\n' "$*"; }
+
+server='' display='' work=''
+
+# Nothing that was started here outlives it, however it ends.
+cleanup() {
+    trap - EXIT INT TERM HUP
+    if [ -n "$server" ]; then
+        kill -TERM "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+    fi
+    [ -z "$display" ] || wait "$display" 2>/dev/null || true
+    [ -z "$work" ] || rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'cleanup; exit 130' INT
+trap 'cleanup; exit 143' TERM HUP
+
+fail() {
+    printf '\ndemo.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+quietly() { # WORDS COMMAND...
+    local words=$1
+    shift
+    if ! "$@" >"$work/log" 2>&1 </dev/null; then
+        tail -n 40 "$work/log" >&2
+        fail "$words failed"
+    fi
+}
+
+labelled() { sed -u "s/^/$(printf '%-9s' "$1") | /"; }
+
+# Made once; a certificate with less than a day to go is renewed.
+make_certificate() { # DIR server|sensor NAME
+    if [ ! -e "$1/$3.crt" ]; then
+        quietly "making the certificate of $3" scripts/certs.sh "$2" "$1" "$3"
+    elif ! openssl x509 -in "$1/$3.crt" -noout -checkend 86400 >/dev/null; then
+        quietly "renewing the certificate of $3" scripts/certs.sh renew "$1" "$3"
+    fi
+}
+
+make_ca() { # DIR
+    [ -e "$1/ca.crt" ] || quietly "making a CA in $1" scripts/certs.sh init "$1"
+}
+
+make_certificates() {
+    make_ca $CERTS
+    make_certificate $CERTS server localhost
+    make_certificate $CERTS sensor weather-1
+    make_certificate $CERTS sensor weather-2
+    make_ca $CERTS/stranger
+    make_certificate $CERTS/stranger sensor weather-1
+}
+
+port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+start_server() {
+    local tries
+    port_taken $PORT && PORT=0
+    : >"$work/server.log"
+    $BIN/sensorlink-server --listen 127.0.0.1:$PORT --cafile $CERTS/ca.crt \
+        --cert $CERTS/localhost.crt --key $CERTS/localhost.key --store "$work/readings.db" \
+        >"$work/server.log" 2>&1 </dev/null &
+    server=$!
+    tail -n +1 -f -s 0.1 --pid=$server "$work/server.log" 2>/dev/null | labelled server &
+    display=$!
+    for ((tries = 0; tries < 100; tries++)); do
+        PORT=$(sed -n 's/.*port \([0-9][0-9]*\).*/\1/p' "$work/server.log" | tail -n 1)
+        ! grep -qi waiting "$work/server.log" || return 0
+        kill -0 $server 2>/dev/null || break
+        sleep 0.1
+    done
+    fail "the server did not start"
+}
+
+client() { # LABEL CERTIFICATE-FOLDER NAME ARGUMENT...
+    local label=$1 certs=$2 name=$3
+    shift 3
+    $BIN/sensorlink-client --host localhost --port "$PORT" --cafile $CERTS/ca.crt \
+        --cert "$certs/$name.crt" --key "$certs/$name.key" --spool "$work/$label.db" "$@" \
+        2>&1 </dev/null | labelled "$label"
+}
+
+logged() { $BIN/sensorlink-log --store "$work/readings.db" "$@"; }
+
+scripts/install-deps.sh build
+work=$(mktemp -d)
+say "building ..."
+quietly "configuring" cmake --preset default -DSENSORLINK_TESTS=OFF
+quietly "building" cmake --build $BUILD --parallel
+make_certificates
+
+headline "The server starts"
+start_server
+
+headline "Sensor weather-1 sends the tutorial's readings, $INTERVAL seconds apart"
+client weather-1 $CERTS weather-1 --demo --interval "$INTERVAL" || fail "weather-1 was not served"
+
+headline "Sensor weather-2 sends one reading"
+client weather-2 $CERTS weather-2 --message 'humidity: 48.5 %RH' || fail "weather-2 was not served"
+
+headline "A stranger calls itself weather-1, with a certificate from another CA"
+if client stranger $CERTS/stranger weather-1 --message 'temperature: 99' --timeout 3; then
+    fail "the stranger was let in"
+fi
+kill -0 $server 2>/dev/null || fail "the server did not survive the stranger"
+
+headline "What was logged"
+logged sensors
+say
+logged readings
+count=$(logged readings --format csv | tail -n +2 | wc -l)
+[ "$count" -eq 7 ] || fail "7 readings were to be logged, not $count"
+
+headline "The server ends"
+kill -TERM $server
+wait $server || fail "the server ended with exit code $?"
+server=''
+wait "$display" || true
+display=''
+
+headline "By hand: the first in one terminal, the others in a second"
+cat <<END
+$BIN/sensorlink-server --cafile $CERTS/ca.crt --cert $CERTS/localhost.crt --key $CERTS/localhost.key
+$BIN/sensorlink-client --host localhost --cafile $CERTS/ca.crt --cert $CERTS/weather-1.crt --key $CERTS/weather-1.key --demo
+$BIN/sensorlink-log readings
+END
