@@ -25,8 +25,8 @@ BANNED = ("strcpy", "strcat", "stpcpy", "sprintf", "vsprintf", "gets", "strtok",
           "inet_ntoa", "asctime", "ctime", "gmtime", "localtime")
 CALL = re.compile(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(")
 
-# Where a banned call is the right one, and why.
-ALLOWED = {}
+# Where a banned call is the right one: a folder or a file. Tests are one process with one thread.
+ALLOWED = {call: ("tests/",) for call in ("signal", "system", "popen")}
 
 COMMENT_OR_STRING = re.compile(
     r"""/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
@@ -62,7 +62,7 @@ def c_faults(name, text):
     yield from function_faults(name, bare.splitlines())
     for number, line in enumerate(bare.splitlines(), 1):
         for call in CALL.findall(line):
-            if name not in ALLOWED.get(call, ()):
+            if not name.startswith(ALLOWED.get(call, ())):
                 yield f"{name}:{number}: {call}() is banned"
         if "//" in line:
             yield f"{name}:{number}: a // comment"
