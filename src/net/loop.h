@@ -39,8 +39,8 @@ SL_MUST_USE enum sl_status sl_loop_new(struct sl_loop **loop);
 void sl_loop_run(struct sl_loop *loop);
 
 /*
- * Makes sl_loop_run() return soon; from any thread. Where the loop isn't running, its next run
- * returns at once.
+ * Makes sl_loop_run() return soon; from any thread. Callbacks that are due in this turn and the
+ * next still run. Where the loop isn't running, its next run returns at once.
  */
 void sl_loop_stop(struct sl_loop *loop);
 
