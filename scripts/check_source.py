@@ -6,7 +6,7 @@
     calls    functions that don't know how long their buffer is, that parse numbers without telling
              of errors, or that start a shell
     licence  the first line of every source file (the second of a script) names the licence
-    style    no typedef'd struct, no // comment, no #if inside a function
+    style    no typedef'd struct, no // comment, no #if inside a function, no line over 100 columns
 
 Exit code 1 and a line per fault. --self-test makes trees with one fault each and fails unless each
 of them is found.
@@ -18,6 +18,7 @@ import tempfile
 
 FUNCTION_LINES = 70
 FILE_LINES = 600
+COLUMNS = 100
 
 BANNED = ("strcpy", "strcat", "stpcpy", "sprintf", "vsprintf", "gets", "strtok", "strncpy", "strncat",
           "atoi", "atol", "atoll", "atof", "scanf", "sscanf", "fscanf", "alloca", "tmpnam", "mktemp",
@@ -58,6 +59,9 @@ def c_faults(name, text):
         yield f"{name}:1: the first line isn't the licence's"
     if len(lines) > FILE_LINES:
         yield f"{name}: {len(lines)} lines ({FILE_LINES})"
+    for number, line in enumerate(lines, 1):
+        if len(line) > COLUMNS:
+            yield f"{name}:{number}: {len(line)} columns ({COLUMNS})"
     bare = COMMENT_OR_STRING.sub(blank, text)
     yield from function_faults(name, bare.splitlines())
     for number, line in enumerate(bare.splitlines(), 1):
@@ -109,6 +113,7 @@ BAD = {
     "banned call": {"src/base/c.c": LICENCE + "int f(void)\n{\n    strcpy(a, b);\n}\n"},
     "shell": {"src/base/c.c": LICENCE + "int f(void)\n{\n    return system (a);\n}\n"},
     "line comment": {"src/base/c.c": LICENCE + "int a; // why\n"},
+    "long line": {"src/base/c.c": LICENCE + "/* " + COLUMNS * "x" + " */\n"},
     "typedef": {"src/base/c.h": LICENCE + "typedef struct a { int b; } a;\n"},
     "conditional": {"src/base/c.c": LICENCE + "int f(void)\n{\n#ifdef A\n    g();\n#endif\n}\n"},
 }

@@ -31,7 +31,9 @@ static int replay_file(const char *path, size_t size)
     return ok;
 }
 
-/* Returns how many inputs were replayed, or -1 when the folder or one of its files can't be read. */
+/*
+ * Returns how many inputs were replayed, or -1 when the folder or one of its files can't be read.
+ */
 static long replay_folder(const char *folder)
 {
     long count = 0;
