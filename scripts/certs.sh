@@ -17,7 +17,6 @@
 # DIR/ca/issued/SERIAL.pem           every certificate ever made
 
 set -Eeuo pipefail
-trap 'printf "certs.sh: Stopped: a command failed at line %s of this script.\n" "$LINENO" >&2' ERR
 shopt -s nullglob
 umask 077
 export LC_ALL=C
@@ -60,6 +59,16 @@ die() {
     printf 'certs.sh: %s\n' "$*" >&2
     exit "$status"
 }
+
+# What nobody foresaw, a full disk say. A status of die's own was explained before.
+unforeseen() {
+    local status=$1
+    ((status < EX_USAGE || status > 78)) ||
+        exit "$status"
+    die "$EX_CANTCREAT" "Stopped by the fault above (line $2 of this script): put that right and" \
+        "give the same command again."
+}
+trap 'unforeseen "$?" "$LINENO"' ERR
 
 wrong_usage() { die "$EX_USAGE" "$* See certs.sh --help."; }
 
@@ -471,7 +480,7 @@ run_revoke() {
         ossl "revoke the certificate" ca "${records[@]}" \
             -revoke "ca/issued/$serial.pem"
         count=$((count + 1))
-    done < <(index_of "$name")
+    done <<<"$(index_of "$name")"
     if ((count == 0)); then
         say "\"$name\" was revoked before, and $dir/crl.pem says so; nothing was changed."
         return
@@ -493,7 +502,7 @@ run_renew() {
     enter
     found=$(known "$1") || exit
     IFS=$'\t' read -r name role san <<<"$found"
-    read -r state serial < <(index_of "$name" | tail -n 1)
+    read -r state serial <<<"$(index_of "$name" | tail -n 1)"
     open_records
     if [[ -n $csr ]]; then
         [[ $role == sensor ]] || wrong_usage "--csr is for sensors, and \"$name\" is a $role."
@@ -667,7 +676,7 @@ main() {
     esac
 }
 
-profiles=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)/certs/profiles/openssl.cnf
+profiles=$(dirname -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")")/certs/profiles/openssl.cnf
 records=(-config "$profiles" -name records)
 words=() given=()
 dir='' days='' crl_days=30 ca_key=p256 csr='' csr_name='' new_key=0 all=0 request=''
