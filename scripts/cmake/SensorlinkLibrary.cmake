@@ -50,6 +50,10 @@ function(sl_library)
         sl_write_exports("${exports}")
         target_link_options(sensorlink PRIVATE
             "-Wl,--version-script=${exports}" -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+        # A sanitizer's own functions come with the program that uses the library.
+        if(NOT SENSORLINK_SANITIZE AND NOT SENSORLINK_FUZZ)
+            target_link_options(sensorlink PRIVATE -Wl,-z,defs)
+        endif()
         set_property(TARGET sensorlink PROPERTY LINK_DEPENDS "${exports}")
     endif()
     sl_install_library()
