@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_net_listener.c -- accepting on loopback, sentences for what can't be listened on, and a
+ * process without descriptors.
+ *
+ * The linker sends socket() and bind() through this file, so that a test can be a machine without
+ * IPv6.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "net/listener.h"
+#include "net/socket.h"
+#include "net_fixture.h"
+
+enum { MANY = 300 };
+
+/* What the machine lacks; one per program, as the linker's wrapping is. */
+static int socket_v6_error;
+static int bind_v6_error;
+
+int __real_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol);
+int __real_bind(int fd, const struct sockaddr *address, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len);
+
+int __wrap_socket(int domain, int type, int protocol)
+{
+    if (domain == AF_INET6 && socket_v6_error != 0) {
+        errno = socket_v6_error;
+        return -1;
+    }
+    return __real_socket(domain, type, protocol);
+}
+
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+    if (address->sa_family == AF_INET6 && bind_v6_error != 0) {
+        errno = bind_v6_error;
+        return -1;
+    }
+    return __real_bind(fd, address, len);
+}
+
+struct host {
+    struct net_fixture *fixture;
+    struct sl_listener *listener;
+    int wanted; /* connections after which the loop stops */
+    int accepted;
+    int close_after; /* connections after which the listener is closed; 0 for never */
+    bool keep;       /* keep the descriptors open */
+    struct sl_address peer;
+    int fd;
+};
+
+static void accepted(void *ctx, int fd, const struct sl_address *peer)
+{
+    struct host *host = ctx;
+    host->accepted++;
+    host->peer = *peer;
+    host->fd = fd;
+    if (!host->keep)
+        close(fd);
+    if (host->accepted == host->close_after) {
+        sl_listener_close(host->listener);
+        host->listener = NULL;
+    }
+    if (host->accepted == host->wanted)
+        sl_loop_stop(host->fixture->loop);
+}
+
+static void open_on(struct host *host, const char *text)
+{
+    struct sl_address address = net_address(text);
+    char error[SL_ADDRESS_ERROR_SIZE] = "";
+    if (sl_listener_open(host->fixture->loop, &address, accepted, host, &host->listener, error,
+                         sizeof(error)) != SL_OK)
+        fail_msg("%s", error);
+}
+
+static struct sl_socket dial(const char *host, uint16_t port)
+{
+    struct sl_address address;
+    struct sl_socket socket;
+    assert_int_equal(sl_address_parse(host, port, &address), SL_OK);
+    enum sl_status status = sl_socket_connect(&socket, &address);
+    assert_true(status == SL_OK || status == SL_WANT_WRITE);
+    return socket;
+}
+
+static uint16_t port_of(const struct host *host)
+{
+    return sl_address_port(sl_listener_address(host->listener));
+}
+
+static void test_listener_hands_on_descriptor_and_peer(void **state)
+{
+    struct host host = {.fixture = *state, .wanted = 1, .keep = true};
+    open_on(&host, "127.0.0.1:0");
+    assert_true(port_of(&host) != 0);
+    struct sl_socket client = dial("127.0.0.1", port_of(&host));
+    net_run(host.fixture);
+
+    struct sl_address own = {.len = sizeof(own.at)};
+    char expected[SL_ADDRESS_TEXT_SIZE];
+    char got[SL_ADDRESS_TEXT_SIZE];
+    assert_int_equal(getsockname(client.fd, (struct sockaddr *)&own.at, &own.len), 0);
+    assert_string_equal(sl_address_print(&host.peer, got), sl_address_print(&own, expected));
+    assert_true((fcntl(host.fd, F_GETFL) & O_NONBLOCK) != 0);
+    assert_true((fcntl(host.fd, F_GETFD) & FD_CLOEXEC) != 0);
+    close(host.fd);
+    sl_socket_close(&client, false);
+    sl_listener_close(host.listener);
+    sl_listener_close(NULL);
+}
+
+static void test_listener_on_every_address_takes_both_families(void **state)
+{
+    struct host host = {.fixture = *state, .wanted = 1};
+    char text[SL_ADDRESS_TEXT_SIZE];
+    open_on(&host, "[::]:0");
+    struct sl_socket v4 = dial("127.0.0.1", port_of(&host));
+    net_run(host.fixture);
+    assert_string_equal(sl_address_print_host(&host.peer, text), "127.0.0.1");
+
+    host.wanted = 2;
+    struct sl_socket v6 = dial("::1", port_of(&host));
+    net_run(host.fixture);
+    assert_string_equal(sl_address_print_host(&host.peer, text), "::1");
+    sl_socket_close(&v4, false);
+    sl_socket_close(&v6, false);
+}
+
+static void assert_falls_back(struct net_fixture *fixture)
+{
+    struct host host = {.fixture = fixture, .wanted = 1};
+    char text[SL_ADDRESS_TEXT_SIZE];
+    open_on(&host, "[::]:0");
+    assert_string_equal(sl_address_print_host(sl_listener_address(host.listener), text), "0.0.0.0");
+    struct sl_socket client = dial("127.0.0.1", port_of(&host));
+    net_run(fixture);
+    sl_socket_close(&client, false);
+    sl_listener_close(host.listener);
+
+    /* One address of IPv6 is no wish for any of IPv4. */
+    struct sl_address loopback = net_address("[::1]:0");
+    char error[SL_ADDRESS_ERROR_SIZE];
+    assert_int_equal(sl_listener_open(fixture->loop, &loopback, accepted, &host, &host.listener,
+                                      error, sizeof(error)),
+                     SL_IO);
+    assert_non_null(strstr(error, "can't listen on [::1]:0: this machine doesn't have"));
+}
+
+static void test_listener_on_every_address_falls_back_to_ipv4_without_ipv6(void **state)
+{
+    socket_v6_error = EAFNOSUPPORT;
+    assert_falls_back(*state);
+    socket_v6_error = 0;
+    bind_v6_error = EADDRNOTAVAIL;
+    assert_falls_back(*state);
+    bind_v6_error = 0;
+}
+
+static int forget_machine(void **state)
+{
+    socket_v6_error = 0;
+    bind_v6_error = 0;
+    return net_teardown(state);
+}
+
+static void test_listener_on_taken_port_says_who_to_stop(void **state)
+{
+    struct host first = {.fixture = *state};
+    struct sl_listener *second = NULL;
+    char error[SL_ADDRESS_ERROR_SIZE];
+    char expected[SL_ADDRESS_ERROR_SIZE];
+    char text[SL_ADDRESS_TEXT_SIZE];
+    open_on(&first, "127.0.0.1:0");
+    const struct sl_address *address = sl_listener_address(first.listener);
+    assert_int_equal(sl_listener_open(first.fixture->loop, address, accepted, &first, &second,
+                                      error, sizeof(error)),
+                     SL_IO);
+    snprintf(expected, sizeof(expected),
+             "can't listen on %s: the port is taken by another program; stop that one or choose "
+             "another with --listen",
+             sl_address_print(address, text));
+    assert_string_equal(error, expected);
+    assert_null(second);
+}
+
+static void test_listener_on_foreign_address_says_so(void **state)
+{
+    struct host host = {.fixture = *state};
+    struct sl_address address = net_address("198.51.100.1:23456");
+    char error[SL_ADDRESS_ERROR_SIZE];
+    assert_int_equal(sl_listener_open(host.fixture->loop, &address, accepted, &host, &host.listener,
+                                      error, sizeof(error)),
+                     SL_IO);
+    assert_non_null(strstr(
+        error, "can't listen on 198.51.100.1:23456: this machine doesn't have that address"));
+}
+
+static void test_listener_port_is_free_again_at_once_after_close(void **state)
+{
+    struct host host = {.fixture = *state, .wanted = 1};
+    open_on(&host, "127.0.0.1:0");
+    struct sl_address address = *sl_listener_address(host.listener);
+    struct sl_socket client = dial("127.0.0.1", port_of(&host));
+    net_run(host.fixture); /* our side closes first, so the connection lingers in TIME_WAIT */
+    sl_socket_close(&client, false);
+    sl_listener_close(host.listener);
+
+    char text[SL_ADDRESS_TEXT_SIZE];
+    open_on(&host, sl_address_print(&address, text));
+    sl_listener_close(host.listener);
+}
+
+static void test_listener_takes_more_than_one_batch(void **state)
+{
+    struct host host = {.fixture = *state, .wanted = MANY};
+    struct sl_socket clients[MANY];
+    open_on(&host, "127.0.0.1:0");
+    for (int i = 0; i < MANY; i++)
+        clients[i] = dial("127.0.0.1", port_of(&host));
+    net_run(host.fixture);
+    assert_int_equal(host.accepted, MANY);
+    assert_int_equal(sl_listener_turned_away(host.listener), 0);
+    for (int i = 0; i < MANY; i++)
+        sl_socket_close(&clients[i], true);
+}
+
+static void test_listener_closed_in_its_own_callback_accepts_no_more(void **state)
+{
+    struct host host = {.fixture = *state, .close_after = 2};
+    struct sl_socket clients[4];
+    open_on(&host, "127.0.0.1:0");
+    uint16_t port = port_of(&host);
+    for (int i = 0; i < 4; i++)
+        clients[i] = dial("127.0.0.1", port);
+    sl_timer_start(host.fixture->patience, PATIENCE_MS);
+    while (host.listener != NULL && !host.fixture->late) {
+        host.wanted = host.accepted + 1;
+        sl_loop_run(host.fixture->loop);
+    }
+    sl_timer_stop(host.fixture->patience);
+    sl_loop_run(host.fixture->loop);
+    assert_int_equal(host.accepted, 2);
+    for (int i = 0; i < 4; i++)
+        sl_socket_close(&clients[i], true);
+}
+
+/*
+ * Without descriptors. In a child, because the limit is the process's; its exit code says where it
+ * went wrong, since cmocka belongs to the parent.
+ */
+
+enum { CLIENTS = 3 };
+
+static void look_for_ends(void *ctx, bool readable, bool writable)
+{
+    struct net_fixture *fixture = ctx;
+    (void)readable;
+    (void)writable;
+    fixture->calls++;
+    sl_loop_stop(fixture->loop);
+}
+
+/* Takes every descriptor that is left; returns the last one. */
+static int take_all_descriptors(void)
+{
+    int last = -1;
+    for (int fd = 0; fd >= 0; fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0))
+        last = fd;
+    return last;
+}
+
+static int starve(void)
+{
+    struct net_fixture fixture = {0};
+    struct host host = {.fixture = &fixture, .wanted = 1};
+    struct sl_socket clients[CLIENTS];
+    struct sl_watch *watches[CLIENTS];
+    struct sl_address address;
+    char error[SL_ADDRESS_ERROR_SIZE];
+    if (sl_loop_new(&fixture.loop) != SL_OK ||
+        sl_timer_new(fixture.loop, net_fixture_late, &fixture, &fixture.patience) != SL_OK ||
+        sl_address_parse("127.0.0.1:0", 0, &address) != SL_OK ||
+        sl_listener_open(fixture.loop, &address, accepted, &host, &host.listener, error,
+                         sizeof(error)) != SL_OK)
+        return 1;
+    for (int i = 0; i < CLIENTS; i++) {
+        enum sl_status status = sl_socket_connect(&clients[i], sl_listener_address(host.listener));
+        if ((status != SL_OK && status != SL_WANT_WRITE) ||
+            sl_watch_new(fixture.loop, clients[i].fd, look_for_ends, &fixture, &watches[i]) !=
+                SL_OK ||
+            sl_watch_set(watches[i], true, false) != SL_OK)
+            return 2;
+    }
+    const struct rlimit limit = {64, 64};
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 3;
+    int spare = take_all_descriptors();
+
+    /* All who wait are closed, and nobody is handed on. */
+    sl_timer_start(fixture.patience, PATIENCE_MS);
+    while (sl_listener_turned_away(host.listener) < CLIENTS && !fixture.late)
+        sl_loop_run(fixture.loop);
+    if (fixture.late || host.accepted != 0 || fixture.calls == 0)
+        return 4;
+
+    /* With one descriptor for the client and one for us it goes on by itself. */
+    for (int i = 0; i < CLIENTS; i++) {
+        sl_watch_close(watches[i]);
+        sl_socket_close(&clients[i], true);
+    }
+    close(spare);
+    enum sl_status status = sl_socket_connect(&clients[0], sl_listener_address(host.listener));
+    if (status != SL_OK && status != SL_WANT_WRITE)
+        return 5;
+    while (host.accepted == 0 && !fixture.late)
+        sl_loop_run(fixture.loop);
+    if (fixture.late)
+        return 6;
+    sl_socket_close(&clients[0], true);
+    sl_loop_free(fixture.loop);
+    return 0;
+}
+
+static void test_listener_without_descriptors_closes_who_waits_and_recovers(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(starve());
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+#define NET_TEST(name) cmocka_unit_test_setup_teardown(name, net_setup, forget_machine)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        NET_TEST(test_listener_hands_on_descriptor_and_peer),
+        NET_TEST(test_listener_on_every_address_takes_both_families),
+        NET_TEST(test_listener_on_every_address_falls_back_to_ipv4_without_ipv6),
+        NET_TEST(test_listener_on_taken_port_says_who_to_stop),
+        NET_TEST(test_listener_on_foreign_address_says_so),
+        NET_TEST(test_listener_port_is_free_again_at_once_after_close),
+        NET_TEST(test_listener_takes_more_than_one_batch),
+        NET_TEST(test_listener_closed_in_its_own_callback_accepts_no_more),
+        cmocka_unit_test(test_listener_without_descriptors_closes_who_waits_and_recovers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
