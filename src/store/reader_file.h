@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reader_file.h -- the reader's own struct, shared by the reader*.c files and nobody else.
+ */
+#ifndef SL_STORE_READER_FILE_H
+#define SL_STORE_READER_FILE_H
+
+#include <sqlite3.h>
+
+#include "store/reader.h"
+
+enum { SL_READER_ERROR_SIZE = 512, SL_READER_TEXTS = 3 };
+
+struct sl_reader {
+    sqlite3 *db;
+    const char *doing; /* what a failure is of, for the sentence */
+    int64_t position;  /* key of the newest block that sl_reader_readings() came past */
+    int64_t version;   /* of the data, as sl_reader_changed() saw it last */
+    struct sl_buffer texts[SL_READER_TEXTS]; /* copies of a row's texts, made before the row goes */
+    int64_t *keys;                           /* of blocks to read */
+    char error[SL_READER_ERROR_SIZE];
+};
+
+/* Puts what SQLite says of the last failure into `error`. Returns the status to give. */
+enum sl_status sl_reader_fail(struct sl_reader *reader);
+
+/* Says that what is stored isn't what a store holds: SL_BAD_INPUT. */
+enum sl_status sl_reader_damaged(struct sl_reader *reader, const char *what, int64_t key);
+
+/* Prepares `query`; SL_OK: finalize `*statement`. */
+SL_MUST_USE enum sl_status sl_reader_prepare(struct sl_reader *reader, const char *query,
+                                             sqlite3_stmt **statement);
+
+/* Steps to the next row; SL_CLOSED where there is none. */
+SL_MUST_USE enum sl_status sl_reader_step(struct sl_reader *reader, sqlite3_stmt *statement);
+
+/* Copies a text column into texts[which], where it outlives the row. */
+SL_MUST_USE enum sl_status sl_reader_keep(struct sl_reader *reader, sqlite3_stmt *statement,
+                                          int column, int which);
+
+/* What sl_reader_keep() kept. */
+struct sl_bytes sl_reader_kept(const struct sl_reader *reader, int which);
+
+#endif
