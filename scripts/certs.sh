@@ -295,8 +295,9 @@ open_records() {
     [[ -r ca.key ]] ||
         die "$EX_NOINPUT" "The CA's key $dir/ca.key is missing or can't be read: put it back to sign."
     for file in ca/index.txt ca/crlnumber; do
-        cp -- "$file" "$scratch/" 2>/dev/null ||
+        [[ -r $file ]] ||
             die "$EX_NOINPUT" "The file $dir/$file is missing or can't be read: put it back from a copy."
+        cp -- "$file" "$scratch/"
     done
 }
 

@@ -526,18 +526,19 @@ class TestRefusals(CertsTest):
         self.do("init")
         shims = self.top / "shims"
         shims.mkdir()
-        (shims / "cp").write_text("#!/bin/bash\necho cp: No space left on device >&2\nexit 1\n")
-        (shims / "cp").chmod(0o755)
         before = sorted(self.dir.rglob("*"))
-        done = self.certs("crl", self.dir, env={"PATH": f"{shims}:{os.environ['PATH']}"})
-        self.assertEqual((done.returncode, done.stdout), (NOINPUT, ""))
-        (shims / "cp").unlink()
-        shutil.copy(shutil.which("false"), shims / "install")
-        done = self.certs("sensor", self.dir, "attic",
-                          env={"PATH": f"{shims}:{os.environ['PATH']}"})
-        self.assertEqual((done.returncode, done.stdout), (CANTCREAT, ""))
-        self.assertIn("give the same command again", done.stderr)
-        self.assertEqual(sorted(self.dir.rglob("*")), before)
+        environment = {**os.environ, "PATH": f"{shims}:{os.environ['PATH']}"}
+        for command in ("cp", "install", "sync", "mv"):
+            with self.subTest(command):
+                (shims / command).write_text(
+                    "#!/bin/bash\necho No space left on device >&2\nexit 1\n")
+                (shims / command).chmod(0o755)
+                done = self.certs("sensor", self.dir, "attic", env=environment)
+                (shims / command).unlink()
+                self.assertEqual((done.returncode, done.stdout), (CANTCREAT, ""))
+                self.assertIn("No space left", done.stderr)
+                self.assertIn("give the same command again", done.stderr)
+                self.assertEqual(sorted(self.dir.rglob("*")), before)
         self.do("sensor", "attic")
 
     def test_script_is_found_through_a_link_from_elsewhere(self):
