@@ -286,7 +286,7 @@ static void test_message_with_a_bad_reading_keeps_its_number_and_says_the_flaw(v
 
 static void test_message_cut_at_any_byte_is_never_read_beyond(void **state)
 {
-    static const char *const lines[] = {"stream " HEX32,
+    static const char *const lines[] = {("stream " HEX32),
                                         "9223372036854775807 1764000000.250000 humidity: 48.5 %RH",
                                         "gap 12 9223372036854775807 spool-full",
                                         "welcome 12 1764000000.25 sensor-1",
