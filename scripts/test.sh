@@ -79,7 +79,7 @@ step() { # WORDS COMMAND...
         doing "$words failed"
         say
         say "--- $leg: $words failed ($*)"
-        tail -n 120 "$log"
+        grep -v '^\[[0-9]*/[0-9]*\] ' "$log" | tail -n 120
         count 0 1 0
         return 1
     fi
