@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sensorlink.h -- a sensor's secured link to a sensorlink server, as a library.
+ *
+ *   open -> submit readings -> step it from your loop -> be told of acknowledgements -> close
+ *
+ * A link keeps every reading in a spool until the server has acknowledged it, connects by itself
+ * with mutual TLS, and reconnects for ever with growing, randomised pauses. It has no thread and no
+ * global state: it works only inside sl_client_step(), and says which descriptor and until when to
+ * wait before the next step.
+ *
+ * Memory   Made by sl_client_open() and freed by sl_client_close(). About 20 KiB, 45 KiB more while
+ *          connected, plus the spool's and what the certificates take.
+ * Threads  A client belongs to one thread at a time; several may run in several threads.
+ * Blocking sl_client_step() never waits for the network, with one exception: a host *name* (not an
+ *          address) is looked up with getaddrinfo(), which can block; give `resolve` to do it
+ *          elsewhere. The spool file's commits wait for the disk.
+ * Signals  None are touched, and SIGPIPE never comes.
+ */
+#ifndef SENSORLINK_SENSORLINK_H
+#define SENSORLINK_SENSORLINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sensorlink/spool.h"
+#include "sensorlink/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sl_client;
+
+/* Addresses of a server for `resolve`: numeric text, as in "192.0.2.7" or "2001:db8::7". */
+enum { SL_CLIENT_ADDRESS_SIZE = 64, SL_CLIENT_ADDRESSES_MAX = 8, SL_CLIENT_ERROR_SIZE = 320 };
+struct sl_client_addresses {
+    size_t count;
+    char at[SL_CLIENT_ADDRESSES_MAX][SL_CLIENT_ADDRESS_SIZE];
+    char error[SL_CLIENT_ERROR_SIZE]; /* with SL_IO: one sentence, or empty */
+};
+
+enum sl_client_event_kind {
+    SL_CLIENT_CONNECTED,    /* the server answered `welcome`: it has authenticated us */
+    SL_CLIENT_ACKNOWLEDGED, /* all up to `seq` is on the server's disk; the spool forgets it */
+    SL_CLIENT_REFUSED,      /* the server will never log reading `seq`: `reason`, `text` */
+    SL_CLIENT_DISCONNECTED, /* the session ended or a try failed: `reason`, `text`, `retry_ms` */
+    SL_CLIENT_FAULT         /* something needs a person: `reason`, `text` */
+};
+
+/* Strings are never null, and valid during the call only. */
+struct sl_client_event {
+    enum sl_client_event_kind kind;
+    int refused;          /* DISCONNECTED: 1 where asking again won't help before someone acts */
+    int64_t seq;          /* CONNECTED: the server has all up to here; ACKNOWLEDGED, REFUSED */
+    int64_t retry_ms;     /* DISCONNECTED: the next try is in so many milliseconds */
+    int64_t offset_us;    /* CONNECTED: the server's clock minus ours, give or take a round trip */
+    const char *name;     /* CONNECTED: our name as the server read it in the certificate */
+    const char *server;   /* CONNECTED: the address in use, with its port */
+    const char *protocol; /* CONNECTED: "TLSv1.3" */
+    const char *suite;    /* CONNECTED: "TLS1-3-AES-128-GCM-SHA256" */
+    const char *reason;   /* a stable id such as "server-cert-expired" (docs/library.md) */
+    const char *text;     /* one sentence for people */
+};
+
+struct sl_client_config {
+    const char *host;       /* name or address; the server's certificate must carry it */
+    uint16_t port;          /* 0: 23456 */
+    const char *ca_file;    /* PEM; the CAs that may vouch for the server */
+    const char *cert_file;  /* PEM; this sensor's certificate */
+    const char *key_file;   /* PEM; its key, readable by its owner only */
+    struct sl_spool *spool; /* the client's from SL_OK on; null: 1,000 readings in memory */
+    int64_t window;         /* most readings under way unacknowledged; 0: 1,000 */
+    int64_t connect_ms;     /* for connecting and handshake, per address; 0: 10,000 */
+    int64_t idle_ms;        /* readings under way and no acknowledgement: reconnect; 0: 60,000 */
+    int64_t backoff_min_ms; /* ceiling of the first pause (full jitter below it); 0: 1,000 */
+    int64_t backoff_max_ms; /* ceiling of any pause; 0: 60,000 */
+    int64_t refused_ms;     /* longest pause after being refused; 0: 300,000 */
+
+    /*
+     * Looks a host name up without blocking; null: getaddrinfo() in sl_client_step(). Called again
+     * in each step until it answers other than SL_WANT_READ; step when it has an answer (the client
+     * asks again four times a second by itself). SL_OK with at least one address, or SL_IO.
+     */
+    enum sl_status (*resolve)(void *ctx, const char *host, struct sl_client_addresses *addresses);
+
+    /* Told of each event inside sl_client_step(). May submit; must not step or close. Or null. */
+    void (*on_event)(void *ctx, const struct sl_client_event *event);
+    void *ctx; /* for both */
+};
+
+/*
+ * Checks the configuration and reads the certificates; nothing is sent before the first step.
+ * All strings are copied.
+ *
+ * SL_OK         `*client` is the caller's, and owns config->spool.
+ * SL_BAD_INPUT  A file or value can't be used; `error` says which, why and what to do.
+ * SL_NOMEM      No memory.
+ */
+SL_MUST_USE enum sl_status sl_client_open(const struct sl_client_config *config,
+                                          struct sl_client **client, char *error,
+                                          size_t error_size);
+
+/*
+ * Takes a reading. `name` is [A-Za-z][A-Za-z0-9_.-]{0,63}; `unit` up to 16 printable characters, by
+ * preference from the SenML registry (RFC 8428, section 12.1: "Cel", "%RH", "Pa"), or null.
+ * `time_us` is microseconds since 1970 UTC, up to the year 9999, or INT64_MIN where there is no
+ * trusted clock. It is committed to the spool, and sent, in the next step (sl_client_deadline_ms()
+ * is then 0), so several submits share one commit.
+ *
+ * SL_OK         Taken as number `*seq` (null is allowed). Safe once sl_client_step() gave SL_OK.
+ * SL_BAD_INPUT  Not a reading: sl_client_error() says why.
+ * SL_LIMIT      The spool is full.
+ * SL_IO         The spool failed.
+ * SL_NOMEM      No memory.
+ */
+SL_MUST_USE enum sl_status sl_client_submit(struct sl_client *client, int64_t time_us,
+                                            const char *name, double value, const char *unit,
+                                            int64_t *seq);
+
+/* The same for a line `name: value[ unit]`, whose value is kept digit for digit. */
+SL_MUST_USE enum sl_status sl_client_submit_line(struct sl_client *client, int64_t time_us,
+                                                 const char *line, size_t len, int64_t *seq);
+
+/*
+ * Does what can be done without waiting: commits, connects, sends, receives.
+ * SL_OK     Go on: wait as below, then step again.
+ * SL_IO     The spool failed, sl_client_error() says how. What was submitted since the last step
+ *           wasn't kept and its numbers are void: submit it again, after a while. Everything else
+ *           went on as usual.
+ * SL_NOMEM  Likewise, for want of memory.
+ */
+SL_MUST_USE enum sl_status sl_client_step(struct sl_client *client);
+
+/*
+ * The descriptor to wait for, or -1 (wait for the deadline only). A step may close it and open
+ * another one of the same number: with epoll or the like, take it out before you step.
+ */
+int sl_client_fd(const struct sl_client *client);
+
+/* What to wait for on it: bit 0 readable, bit 1 writable. */
+enum { SL_CLIENT_READABLE = 1, SL_CLIENT_WRITABLE = 2 };
+int sl_client_wants(const struct sl_client *client);
+
+/* Milliseconds until a step is due even if nothing happens on the descriptor; 0 to 3,600,000. */
+int64_t sl_client_deadline_ms(const struct sl_client *client);
+
+/* Figures for progress: numbers given out, sent on this connection, acknowledged. */
+struct sl_client_progress {
+    int64_t submitted;    /* highest number committed to the spool */
+    int64_t sent;         /* highest number sent on this connection, or acknowledged before */
+    int64_t acknowledged; /* highest number on the server's disk, as far as known */
+    int connected;        /* 1 after `welcome` */
+};
+void sl_client_progress(const struct sl_client *client, struct sl_client_progress *progress);
+
+/* Ends the pause before the next try (the network came back, say). */
+void sl_client_retry_now(struct sl_client *client);
+
+/* One sentence about the last failure, valid until the next call; never null. */
+const char *sl_client_error(const struct sl_client *client);
+
+/* Says goodbye where that needs no waiting, closes and frees, the spool too. Null is allowed. */
+void sl_client_close(struct sl_client *client);
+
+/*
+ * Prints the library's version and what it runs with into `text`, zero-terminated, and returns it:
+ * "sensorlink 0.1.0, Mbed TLS 3.6.6 (TLS 1.2, TLS 1.3)". 80 bytes do.
+ */
+const char *sl_client_version(char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

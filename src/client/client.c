@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client.c -- the library's face, and the client's way from stage to stage. */
+#include "client/client.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+
+enum {
+    PORT = 23456,
+    WINDOW = 1000,
+    CONNECT_MS = 10000,
+    IDLE_MS = 60000,
+    BACKOFF_MIN_MS = 1000,
+    BACKOFF_MAX_MS = 60000,
+    REFUSED_MS = 300000,
+    MEMORY_READINGS = 1000,
+    HELD_MS = 10000,       /* a session that lasted this long was a good one */
+    LONG_WAIT_MS = 3600000 /* nothing is due */
+};
+
+/* The last microsecond of the year 9999, as in base/clock.h. */
+#define TIME_MAX_US INT64_C(253402300799999999)
+
+static int64_t or_default(int64_t value, int64_t preset)
+{
+    return value > 0 ? value : preset;
+}
+
+void sl_client_tell(struct sl_client *client, struct sl_client_event event)
+{
+    if (event.text && event.kind != SL_CLIENT_REFUSED)
+        (void)snprintf(client->error, sizeof(client->error), "%s", event.text);
+    if (!client->on_event)
+        return;
+    const char **const strings[] = {&event.name,  &event.server, &event.protocol,
+                                    &event.suite, &event.reason, &event.text};
+    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+        if (!*strings[i])
+            *strings[i] = "";
+    client->on_event(client->ctx, &event);
+}
+
+static enum sl_status check_config(const struct sl_client_config *config, char *error,
+                                   size_t error_size)
+{
+    const char *wrong = NULL;
+    if (!config->host || config->host[0] == '\0')
+        wrong = "a host to connect to is needed";
+    else if (!config->ca_file || !config->cert_file || !config->key_file)
+        wrong = "a CA file, a certificate and its key are needed";
+    else if (config->window < 0 || config->connect_ms < 0 || config->idle_ms < 0 ||
+             config->backoff_min_ms < 0 || config->backoff_max_ms < 0 || config->refused_ms < 0)
+        wrong = "window and times can't be negative";
+    if (!wrong)
+        return SL_OK;
+    (void)snprintf(error, error_size, "%s", wrong);
+    return SL_BAD_INPUT;
+}
+
+static void configure(struct sl_client *client, const struct sl_client_config *config)
+{
+    int64_t min_ms = or_default(config->backoff_min_ms, BACKOFF_MIN_MS);
+    int64_t max_ms = or_default(config->backoff_max_ms, BACKOFF_MAX_MS);
+
+    sl_backoff_init(&client->backoff, min_ms, max_ms < min_ms ? min_ms : max_ms,
+                    or_default(config->refused_ms, REFUSED_MS));
+    client->window = or_default(config->window, WINDOW);
+    client->idle_ms = or_default(config->idle_ms, IDLE_MS);
+    client->on_event = config->on_event;
+    client->ctx = config->ctx;
+    client->dial = (struct sl_dial){
+        .host = client->host,
+        .port = config->port ? config->port : PORT,
+        .connect_ms = or_default(config->connect_ms, CONNECT_MS),
+        .trust = client->trust,
+        .resolve = config->resolve,
+        .ctx = config->ctx,
+        .socket = {.fd = -1},
+    };
+}
+
+enum sl_status sl_client_open(const struct sl_client_config *config, struct sl_client **client,
+                              char *error, size_t error_size)
+{
+    enum sl_status status = check_config(config, error, error_size);
+    if (status != SL_OK)
+        return status;
+
+    struct sl_client *made = calloc(1, sizeof(*made));
+    if (made)
+        made->host = strdup(config->host);
+    if (!made || !made->host) {
+        (void)snprintf(error, error_size, "out of memory");
+        free(made);
+        return SL_NOMEM;
+    }
+
+    struct sl_trust_files files = {
+        .ca = config->ca_file, .cert = config->cert_file, .key = config->key_file};
+    status = sl_trust_load(SL_ROLE_SENSOR, &files, &made->trust, error, error_size);
+    if (status == SL_OK && !config->spool) {
+        status = sl_spool_open_memory(MEMORY_READINGS, &made->spool);
+        if (status != SL_OK)
+            (void)snprintf(error, error_size, "the spool in memory can't be made: %s",
+                           sl_status_name(status));
+    }
+    if (status != SL_OK) {
+        sl_client_close(made);
+        return status == SL_NOMEM ? SL_NOMEM : SL_BAD_INPUT;
+    }
+    if (config->spool)
+        made->spool = config->spool;
+    configure(made, config);
+    struct sl_spool_state state;
+    made->spool->functions->state(made->spool, &state);
+    made->acknowledged = state.first - 1;
+    *client = made;
+    return SL_OK;
+}
+
+/* Keeps a reading that was checked. */
+static enum sl_status keep(struct sl_client *client, const struct sl_reading *reading, int64_t *seq)
+{
+    char text[SL_LINE_MAX];
+    size_t len = 0;
+    int64_t number = 0;
+
+    if (reading->time_us != SL_TIME_NONE &&
+        (reading->time_us < 0 || reading->time_us > TIME_MAX_US)) {
+        (void)snprintf(client->error, sizeof(client->error),
+                       "a reading's time must lie between 1970 and the year 9999");
+        return SL_BAD_INPUT;
+    }
+    enum sl_status status = sl_reading_print(reading, text, sizeof(text), &len);
+    assert(status == SL_OK); /* a valid reading always fits a line */
+    status = client->spool->functions->append(client->spool, reading->time_us, text, len, &number);
+    if (status != SL_OK) {
+        (void)snprintf(client->error, sizeof(client->error), "%s",
+                       client->spool->functions->error(client->spool));
+        return status;
+    }
+    client->dirty = true;
+    if (seq)
+        *seq = number;
+    return SL_OK;
+}
+
+static enum sl_status flawed(struct sl_client *client, enum sl_flaw flaw)
+{
+    (void)snprintf(client->error, sizeof(client->error), "%s", sl_flaw_text(flaw));
+    return SL_BAD_INPUT;
+}
+
+enum sl_status sl_client_submit(struct sl_client *client, int64_t time_us, const char *name,
+                                double value, const char *unit, int64_t *seq)
+{
+    char number[SL_VALUE_SIZE];
+    size_t len = 0;
+    enum sl_flaw flaw = SL_FLAW_NONE;
+
+    if (sl_value_print(value, number, &len) != SL_OK)
+        return flawed(client, SL_FLAW_NOT_FINITE);
+    struct sl_reading reading = {.time_us = time_us,
+                                 .name = sl_bytes_of(name),
+                                 .value = {number, len},
+                                 .unit = sl_bytes_of(unit ? unit : "")};
+    if (sl_reading_check(&reading, &flaw) != SL_OK)
+        return flawed(client, flaw);
+    return keep(client, &reading, seq);
+}
+
+enum sl_status sl_client_submit_line(struct sl_client *client, int64_t time_us, const char *line,
+                                     size_t len, int64_t *seq)
+{
+    struct sl_reading reading;
+    enum sl_flaw flaw = SL_FLAW_NONE;
+
+    if (sl_reading_parse((struct sl_bytes){line, len}, &reading, &flaw) != SL_OK)
+        return flawed(client, flaw);
+    reading.time_us = time_us;
+    return keep(client, &reading, seq);
+}
+
+/* Makes what was submitted safe. The status is sl_client_step()'s. */
+static enum sl_status commit(struct sl_client *client)
+{
+    if (!client->dirty)
+        return SL_OK;
+    client->dirty = false;
+    enum sl_status status = client->spool->functions->commit(client->spool);
+    if (status == SL_OK)
+        return SL_OK;
+    (void)snprintf(client->error, sizeof(client->error), "%s",
+                   client->spool->functions->error(client->spool));
+    return status == SL_NOMEM ? SL_NOMEM : SL_IO;
+}
+
+static uint64_t draw_random(int64_t now_ms)
+{
+    uint64_t random = 0;
+    /* Without the system's randomness the clock must do: this only spreads retries. */
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
+        random = (uint64_t)now_ms * UINT64_C(0x9E3779B97F4A7C15) >> 16;
+    return random;
+}
+
+/* The try or session is over, for dial.failure: closes it, tells, and pauses. */
+static void give_up(struct sl_client *client, int64_t now_ms)
+{
+    struct sl_failure failure = client->dial.failure;
+
+    if (client->stage == SL_STAGE_UP && now_ms - client->up_ms >= HELD_MS)
+        sl_backoff_success(&client->backoff);
+    sl_dial_clear(&client->dial);
+    int64_t pause_ms =
+        sl_backoff_pause(&client->backoff, failure.cause, failure.retry_ms, draw_random(now_ms));
+    client->stage = SL_STAGE_PAUSE;
+    client->stage_end_ms = now_ms + pause_ms;
+    client->again = false;
+    bool refused =
+        failure.cause == SL_PAUSE_REFUSED || client->backoff.silent >= SL_SILENT_IS_REFUSED;
+    sl_client_tell(client, (struct sl_client_event){.kind = SL_CLIENT_DISCONNECTED,
+                                                    .refused = refused,
+                                                    .seq = client->acknowledged,
+                                                    .retry_ms = pause_ms,
+                                                    .reason = failure.reason,
+                                                    .text = failure.text});
+}
+
+static void step_dial(struct sl_client *client, int64_t now_ms)
+{
+    client->wanted = sl_dial_step(&client->dial, now_ms);
+    if (client->wanted == SL_WANT_READ || client->wanted == SL_WANT_WRITE)
+        return;
+    if (client->wanted != SL_OK || sl_uplink_hello(client) != SL_OK) {
+        give_up(client, now_ms);
+        return;
+    }
+    client->stage = SL_STAGE_WELCOMING;
+    client->stage_end_ms = now_ms + client->dial.connect_ms;
+}
+
+/* True where nothing came in time; dial.failure says so then. */
+static bool too_late(struct sl_client *client, int64_t now_ms)
+{
+    struct sl_failure *failure = &client->dial.failure;
+
+    if (client->stage == SL_STAGE_WELCOMING && now_ms >= client->stage_end_ms) {
+        sl_failure_set(failure, SL_PAUSE_FAILED, "welcome-timeout",
+                       "%s took the connection but doesn't answer", client->dial.server);
+        return true;
+    }
+    if (client->stage == SL_STAGE_UP && sl_uplink_busy(client) &&
+        now_ms - client->progress_ms >= client->idle_ms) {
+        sl_failure_set(failure, SL_PAUSE_FAILED, "no-acknowledgement",
+                       "%s has acknowledged nothing for %" PRId64 " seconds", client->dial.server,
+                       client->idle_ms / 1000);
+        return true;
+    }
+    return false;
+}
+
+static void step_uplink(struct sl_client *client, int64_t now_ms)
+{
+    enum sl_status status = sl_uplink_step(client, now_ms);
+    if (client->stage == SL_STAGE_WELCOMING && client->sender.welcomed)
+        client->stage = SL_STAGE_UP;
+    if (status != SL_OK || too_late(client, now_ms))
+        give_up(client, now_ms);
+}
+
+enum sl_status sl_client_step(struct sl_client *client)
+{
+    int64_t now_ms = sl_clock_monotonic_ms();
+    enum sl_status status = commit(client);
+
+    client->again = false;
+    if (client->stage == SL_STAGE_PAUSE && now_ms >= client->stage_end_ms) {
+        sl_dial_start(&client->dial);
+        client->stage = SL_STAGE_DIALLING;
+    }
+    if (client->stage == SL_STAGE_DIALLING)
+        step_dial(client, now_ms);
+    if (client->stage == SL_STAGE_WELCOMING || client->stage == SL_STAGE_UP)
+        step_uplink(client, now_ms);
+    return status;
+}
+
+int sl_client_fd(const struct sl_client *client)
+{
+    return client->stage == SL_STAGE_PAUSE ? -1 : client->dial.socket.fd;
+}
+
+int sl_client_wants(const struct sl_client *client)
+{
+    if (sl_client_fd(client) < 0)
+        return 0;
+    if (client->stage == SL_STAGE_DIALLING)
+        return client->wanted == SL_WANT_READ ? SL_CLIENT_READABLE : SL_CLIENT_WRITABLE;
+    bool waits = sl_session_waiting(client->dial.session) > 0;
+    return SL_CLIENT_READABLE | (waits ? SL_CLIENT_WRITABLE : 0);
+}
+
+int64_t sl_client_deadline_ms(const struct sl_client *client)
+{
+    int64_t now_ms = sl_clock_monotonic_ms();
+    int64_t due_ms = now_ms + LONG_WAIT_MS;
+
+    if (client->dirty || client->again)
+        return 0;
+    if (client->stage == SL_STAGE_PAUSE || client->stage == SL_STAGE_WELCOMING)
+        due_ms = client->stage_end_ms;
+    else if (client->stage == SL_STAGE_DIALLING)
+        due_ms = client->dial.deadline_ms;
+    else if (sl_uplink_busy(client))
+        due_ms = client->progress_ms + client->idle_ms;
+
+    if (due_ms <= now_ms)
+        return 0;
+    return due_ms - now_ms < LONG_WAIT_MS ? due_ms - now_ms : LONG_WAIT_MS;
+}
+
+void sl_client_progress(const struct sl_client *client, struct sl_client_progress *progress)
+{
+    struct sl_spool_state state;
+    client->spool->functions->state(client->spool, &state);
+
+    bool up = client->stage == SL_STAGE_UP;
+    progress->submitted = state.last;
+    progress->acknowledged = client->acknowledged;
+    progress->sent = up && client->sender.next - 1 > client->acknowledged ? client->sender.next - 1
+                                                                          : client->acknowledged;
+    progress->connected = up;
+}
+
+void sl_client_retry_now(struct sl_client *client)
+{
+    if (client->stage == SL_STAGE_PAUSE)
+        client->stage_end_ms = sl_clock_monotonic_ms();
+}
+
+const char *sl_client_error(const struct sl_client *client)
+{
+    return client->error[0] ? client->error : "nothing failed";
+}
+
+void sl_client_close(struct sl_client *client)
+{
+    if (!client)
+        return;
+    if (client->stage == SL_STAGE_WELCOMING || client->stage == SL_STAGE_UP)
+        (void)!sl_session_close(client->dial.session);
+    sl_dial_clear(&client->dial);
+    sl_trust_unref(client->trust);
+    sl_spool_close(client->spool);
+    free(client->host);
+    free(client);
+}
+
+const char *sl_client_version(char *text, size_t size)
+{
+    char tls[64];
+    (void)snprintf(text, size, "sensorlink " SENSORLINK_VERSION ", %s",
+                   sl_tls_version(tls, sizeof(tls)));
+    return text;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client.h -- what the files of the client share: client.c moves it from stage to stage,
+ * uplink.c does the work while there is a session.
+ *
+ *   PAUSE -> DIALLING -> WELCOMING -> UP
+ *     ^---------'------------'--------'     each failure: a pause, then again
+ *
+ * client.c alone sets `stage`.
+ *
+ * Memory   One heap block per client, with the buffer for one record.
+ * Threads  One at a time.
+ */
+#ifndef SL_CLIENT_CLIENT_H
+#define SL_CLIENT_CLIENT_H
+
+#include <stdbool.h>
+
+#include "client/dial.h"
+#include "link/sender.h"
+
+enum sl_client_stage {
+    SL_STAGE_PAUSE,
+    SL_STAGE_DIALLING,
+    SL_STAGE_WELCOMING, /* `stream` is on its way; the server may still refuse us */
+    SL_STAGE_UP
+};
+
+struct sl_client {
+    char *host;
+    struct sl_trust *trust;
+    struct sl_spool *spool;
+    int64_t window;
+    int64_t idle_ms;
+    void (*on_event)(void *ctx, const struct sl_client_event *event);
+    void *ctx;
+
+    enum sl_client_stage stage;
+    int64_t stage_end_ms; /* PAUSE: next try; WELCOMING: patience ends */
+    struct sl_backoff backoff;
+    struct sl_dial dial;
+    struct sl_sender sender;
+    enum sl_status wanted; /* DIALLING: what the dial waits for */
+    bool again;            /* there is more to do at once */
+    bool dirty;            /* something was submitted since the last commit */
+
+    int64_t hello_us;     /* wall clock when `stream` was sent */
+    int64_t up_ms;        /* monotonic clock of `welcome` */
+    int64_t progress_ms;  /* of the last acknowledgement, or when the window began to fill */
+    int64_t acknowledged; /* highest number known to be on the server's disk */
+
+    char error[SL_FAILURE_TEXT_SIZE];
+    char out[SL_SESSION_RECORD_MAX]; /* lines of the next record */
+    size_t out_len;
+};
+
+/* Tells the owner. Strings of `event` that are null become empty. */
+void sl_client_tell(struct sl_client *client, struct sl_client_event event);
+
+/* Sends `stream`. SL_OK, or a failure in dial.failure. */
+SL_MUST_USE enum sl_status sl_uplink_hello(struct sl_client *client);
+
+/*
+ * Receives, acts on what came, sends what the window takes.
+ * SL_OK  Nothing more can be done now (or client->again is set).
+ * SL_IO  The session is over: dial.failure says why.
+ */
+SL_MUST_USE enum sl_status sl_uplink_step(struct sl_client *client, int64_t now_ms);
+
+/* True while readings are sent and not acknowledged. */
+bool sl_uplink_busy(const struct sl_client *client);
+
+#endif
