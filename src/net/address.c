@@ -221,6 +221,8 @@ enum sl_status sl_addresses_resolve(const char *host, uint16_t port, struct sl_a
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *found = NULL;
     int code = getaddrinfo(host, service, &hints, &found);
+    if (code == 0 && found == NULL)
+        code = EAI_NODATA;
     if (code != 0)
         return resolve_failed(host, code, error, error_size);
 

@@ -70,7 +70,8 @@ struct sl_address_key sl_address_key(const struct sl_address *address);
  * SL_IO         Not found, or the name service doesn't answer.
  * SL_BAD_INPUT  An empty name.
  * SL_NOMEM      No memory.
- * On all but SL_OK the list is empty and `error` has one sentence (SL_ADDRESS_ERROR_SIZE is enough).
+ * On all but SL_OK the list is empty and `error` has one sentence; SL_ADDRESS_ERROR_SIZE is room
+ * enough.
  */
 SL_MUST_USE enum sl_status sl_addresses_resolve(const char *host, uint16_t port,
                                                 struct sl_addresses *addresses, char *error,

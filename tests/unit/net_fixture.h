@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * net_fixture.h -- a loop with a deadline for the tests of src/net: a test that waits for what never
- * comes fails with a sentence instead of hanging.
+ * net_fixture.h -- a loop with a deadline for the tests of src/net: a test that waits for what
+ * never comes fails with a sentence instead of hanging.
  */
 #ifndef TESTS_UNIT_NET_FIXTURE_H
 #define TESTS_UNIT_NET_FIXTURE_H

@@ -19,10 +19,10 @@ enum { LONG_MS = 15000, KEEP = SL_PROCESS_OUTPUT_MAX + 1 };
 
 struct run {
     struct net_fixture *fixture;
+    size_t len;
     int ends;
     enum sl_status status;
     int exit_code;
-    size_t len;
     char output[KEEP];
 };
 

@@ -20,8 +20,9 @@ static struct {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     int asked;    /* for silent.test */
+    int inside;   /* threads that are waiting for that answer */
     bool answers; /* also for silent.test */
-} service = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false};
+} service = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, false};
 
 int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
                        struct addrinfo **found);
@@ -40,9 +41,12 @@ int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo
 
     pthread_mutex_lock(&service.mutex);
     service.asked++;
+    service.inside++;
     pthread_cond_broadcast(&service.changed);
     while (!service.answers)
         pthread_cond_wait(&service.changed, &service.mutex);
+    service.inside--;
+    pthread_cond_broadcast(&service.changed);
     pthread_mutex_unlock(&service.mutex);
     return __real_getaddrinfo("127.0.0.9", port, hints, found);
 }
@@ -63,11 +67,17 @@ static void let_it_answer(void)
     pthread_mutex_unlock(&service.mutex);
 }
 
-static int silence(void **state)
+/* Silent again for the next test, once nobody of this one waits any more. */
+static int fall_silent(void **state)
 {
+    let_it_answer();
+    pthread_mutex_lock(&service.mutex);
+    while (service.inside > 0)
+        pthread_cond_wait(&service.changed, &service.mutex);
     service.asked = 0;
     service.answers = false;
-    return net_setup(state);
+    pthread_mutex_unlock(&service.mutex);
+    return net_teardown(state);
 }
 
 struct answer {
@@ -233,7 +243,7 @@ static void test_resolve_under_way_does_not_hold_up_the_programs_exit(void **sta
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-#define NET_TEST(name) cmocka_unit_test_setup_teardown(name, silence, net_teardown)
+#define NET_TEST(name) cmocka_unit_test_setup_teardown(name, net_setup, fall_silent)
 
 int main(void)
 {
