@@ -247,7 +247,11 @@ static int start_without_descriptors(void)
     struct sl_process *process = NULL;
     if (sl_loop_new(&loop) != SL_OK)
         return 1;
-    const struct rlimit limit = {32, 32};
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 2;
+    /* The soft one: valgrind keeps descriptors of its own below the hard one. */
+    limit.rlim_cur = 32;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         return 2;
     while (fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) >= 0)
