@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-sl_system_test(NAME test_certs.py TIMEOUT 900)
+sl_system_test(NAME test_certs.py LABEL scripts TIMEOUT 900)
