@@ -84,9 +84,10 @@ int main(int argc, char **argv)
     struct sl_client_config config = {.on_event = report};
     struct sl_client *client = NULL;
     char error[512] = "";
+    char version[128];
     int ok;
 
-    printf("%s\n", sl_client_version());
+    printf("%s\n", sl_client_version(version, sizeof version));
     if (argc != 6) {
         fprintf(stderr, "usage: %s HOST PORT CA CERT KEY\n", argv[0]);
         return EXIT_FAILURE;
