@@ -53,15 +53,7 @@ start_server() { # PREFIX
         --cert "$work/certs/localhost.crt" --key "$work/certs/localhost.key" \
         --store "$work/readings.db" >"$work/server.log" 2>&1 </dev/null &
     server=$!
-    local tries
-    for ((tries = 0; tries < 100; tries++)); do
-        port=$(sed -n 's/.*port \([0-9][0-9]*\).*/\1/p' "$work/server.log" | tail -n 1)
-        [ -z "$port" ] || return 0
-        kill -0 "$server" 2>/dev/null || break
-        sleep 0.1
-    done
-    cat "$work/server.log"
-    return 1
+    port=$(scripts/await_server.sh "$work/server.log" $server)
 }
 
 stop_server() {

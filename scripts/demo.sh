@@ -77,7 +77,6 @@ make_certificates() {
 port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 start_server() {
-    local tries
     port_taken $PORT && PORT=0
     : >"$work/server.log"
     $BIN/sensorlink-server --listen 127.0.0.1:$PORT --cafile $CERTS/ca.crt \
@@ -86,13 +85,8 @@ start_server() {
     server=$!
     tail -n +1 -f -s 0.1 --pid=$server "$work/server.log" 2>/dev/null | labelled server &
     display=$!
-    for ((tries = 0; tries < 100; tries++)); do
-        PORT=$(sed -n 's/.*port \([0-9][0-9]*\).*/\1/p' "$work/server.log" | tail -n 1)
-        ! grep -qi waiting "$work/server.log" || return 0
-        kill -0 $server 2>/dev/null || break
-        sleep 0.1
-    done
-    fail "the server did not start"
+    PORT=$(scripts/await_server.sh "$work/server.log" $server 2>/dev/null) ||
+        fail "the server did not start"
 }
 
 client() { # LABEL CERTIFICATE-FOLDER NAME ARGUMENT...
