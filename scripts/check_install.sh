@@ -53,7 +53,7 @@ start_server() { # PREFIX
         --cert "$work/certs/localhost.crt" --key "$work/certs/localhost.key" \
         --store "$work/readings.db" >"$work/server.log" 2>&1 </dev/null &
     server=$!
-    port=$(scripts/await_server.sh "$work/server.log" $server)
+    port=$(scripts/await_server.sh "$work/server.log" "$server")
 }
 
 stop_server() {
