@@ -125,7 +125,7 @@ size_t sl_time_print_iso(int64_t time_us, char text[static SL_TIME_TEXT_SIZE])
     }
 
     int64_t seconds = floor_div(time_us, US_PER_S);
-    int64_t ms = (time_us - seconds * US_PER_S) / 1000;
+    int64_t ms = (time_us % US_PER_S + US_PER_S) % US_PER_S / 1000;
     int64_t day = floor_div(seconds, S_PER_DAY);
     int64_t rest = seconds - day * S_PER_DAY;
     struct date date = date_of_day(day);
