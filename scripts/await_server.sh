@@ -10,7 +10,7 @@ pid=$2
 tenths=$((${3:-20} * 10))
 while [ $tenths -gt 0 ] && kill -0 "$pid" 2>/dev/null; do
     if grep -qi waiting "$log"; then
-        sed -n 's/.*port \([0-9][0-9]*\).*/\1/p' "$log" | tail -n 1
+        sed -n 's/.*starting up on .*[: ]\([0-9][0-9]*\)[^0-9]*$/\1/p' "$log" | tail -n 1
         exit 0
     fi
     sleep 0.1
