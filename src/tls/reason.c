@@ -105,6 +105,17 @@ static const struct entry table[SL_REASON_COUNT] = {
          "accept this sensor's certificate; its log says why"},
     [SL_REASON_TLS_BROKEN] = {"tls-broken",
                               "a record was damaged or out of order; the session can't go on"},
+    [SL_REASON_SHUTTING_DOWN] = {"shutting-down", "the server is shutting down; come back later"},
+    [SL_REASON_IDLE] = {"idle", "nothing came for longer than --idle-timeout"},
+    [SL_REASON_STORE_FAILED] = {"store-failed",
+                                "the server can't write its store; nothing was acknowledged"},
+    [SL_REASON_STREAM_CONFLICT] =
+        {"stream-conflict", "another session of the same stream was faster; come back and go on "
+                            "from what is stored"},
+    [SL_REASON_CLIENT_NAME_SPELLING] =
+        {"client-name-spelling",
+         "a sensor is known whose name differs from this one only in upper and lower case; give the "
+         "new one another name"},
     [SL_REASON_NO_MEMORY] = {"no-memory", "out of memory"},
 };
 

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server.c -- sensorlink-server: authenticates sensors and logs their readings. Options in, exit code out. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/options.h"
+#include "server/server.h"
+
+static const char usage[] =
+    "usage: sensorlink-server --cafile F --cert F --key F [OPTION]...\n"
+    "Authenticates sensors with mutual TLS and logs their readings, each once, under\n"
+    "the name in the sensor's certificate. SIGTERM or SIGINT: commits, acknowledges, ends.\n"
+    "\n"
+    "Options";
+
+/* The command line, as read. */
+struct arguments {
+    bool help;
+    bool help_all;
+    bool version;
+    bool quiet;
+    bool stamp;
+    const char *config;
+    const char *log_file;
+    struct sl_option_list listen;
+    int64_t io_threads;
+    int64_t handshake_threads;
+    struct sl_server_config server;
+};
+
+static int64_t processors(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return count < 1 ? 1 : count;
+}
+
+static void set_defaults(struct arguments *arguments)
+{
+    *arguments = (struct arguments){0};
+    arguments->io_threads = (processors() + 3) / 4;
+    arguments->handshake_threads = processors();
+    arguments->server.store = "readings.db";
+    arguments->server.limits = (struct sl_server_limits){
+        .door = {.connections = 10000, .per_address = 256, .handshakes = 256},
+        .handshake_ms = 10000,
+        .handshake_bytes = 3072,
+        .idle_ms = 1800000,
+        .line_bytes = 512,
+        .drain_ms = 10000,
+        .queued_batches = 1024,
+    };
+}
+
+static int fail(const char *sentence, int code)
+{
+    (void)fprintf(stderr, "sensorlink-server: %s\n", sentence);
+    return code;
+}
+
+static int show_version(void)
+{
+    char library[96];
+
+    (void)printf("sensorlink-server %s, %s\n", SENSORLINK_VERSION,
+                 sl_tls_version(library, sizeof library));
+    return EX_OK;
+}
+
+/* What an error of sl_server_open() is as an exit code (sysexits.h). */
+static int exit_code(enum sl_status status)
+{
+    switch (status) {
+    case SL_BAD_INPUT:
+        return EX_CONFIG;
+    case SL_NOMEM:
+        return EX_OSERR;
+    case SL_LIMIT:
+        return EX_TEMPFAIL;
+    default:
+        return EX_IOERR;
+    }
+}
+
+static int serve(struct arguments *arguments)
+{
+    enum sl_log_level level = arguments->quiet ? SL_LOG_STORY : SL_LOG_READING;
+    char error[SL_SERVER_ERROR_SIZE];
+    struct sl_server *server = NULL;
+    struct sl_log *log = NULL;
+    enum sl_status status;
+
+    status = sl_log_open(arguments->log_file, level,
+                         arguments->stamp || arguments->log_file != NULL, &log);
+    if (status != SL_OK) {
+        perror(arguments->log_file == NULL ? "sensorlink-server" : arguments->log_file);
+        return EX_CANTCREAT;
+    }
+    arguments->server.log = log;
+    arguments->server.io_threads = (size_t)arguments->io_threads;
+    arguments->server.handshake_threads = (size_t)arguments->handshake_threads;
+    arguments->server.listen_count = arguments->listen.count;
+    memcpy(arguments->server.listen, arguments->listen.at,
+           arguments->listen.count * sizeof *arguments->listen.at);
+    status = sl_server_open(&arguments->server, &server, error);
+    if (status == SL_OK) {
+        sl_server_run(server);
+        sl_server_close(server);
+        sl_log_line(log, SL_LOG_STORY, "everything received is stored; goodbye");
+    }
+    sl_log_free(log);
+    return status == SL_OK ? EX_OK : fail(error, exit_code(status));
+}
+
+/* The files that must be named, checked here so that the sentence speaks of options. */
+static const char *missing(const struct arguments *arguments)
+{
+    if (arguments->server.files.ca == NULL)
+        return "--cafile is missing: the CA that signs your sensors' certificates, such as "
+               "certs/demo/ca.crt (make one with scripts/certs.sh)";
+    if (arguments->server.files.cert == NULL)
+        return "--cert is missing: the server's certificate (scripts/certs.sh server DIR NAME)";
+    if (arguments->server.files.key == NULL)
+        return "--key is missing: the server's private key";
+    if (arguments->listen.count > SL_SERVER_LISTENERS_MAX)
+        return "--listen is given more than 16 times";
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a;
+    struct sl_server_limits *limits = &a.server.limits;
+    struct sl_option table[] = {
+        {"cafile", "FILE", SL_OPTION_TEXT, &a.server.files.ca, 0, 0,
+         "CA certificates that sign sensors (PEM)", false},
+        {"cert", "FILE", SL_OPTION_TEXT, &a.server.files.cert, 0, 0, "the server's certificate",
+         false},
+        {"key", "FILE", SL_OPTION_TEXT, &a.server.files.key, 0, 0,
+         "its private key, readable by its owner only", false},
+        {"crlfile", "FILE", SL_OPTION_TEXT, &a.server.files.crl, 0, 0,
+         "revocation lists of the CAs", false},
+        {"listen", "ADDR:PORT", SL_OPTION_LIST, &a.listen, 0, 0,
+         "where to listen; may be repeated [[::]:23456]", false},
+        {"store", "FILE", SL_OPTION_TEXT, &a.server.store, 0, 0, "the readings' file [readings.db]",
+         false},
+        {"config", "FILE", SL_OPTION_TEXT, &a.config, 0, 0, "options from a file, one a line",
+         false},
+        {"quiet", NULL, SL_OPTION_FLAG, &a.quiet, 0, 0, "don't print each reading", false},
+        {"log-file", "FILE", SL_OPTION_TEXT, &a.log_file, 0, 0,
+         "write the log there, not to the console; SIGUSR1 reopens it", true},
+        {"stamp", NULL, SL_OPTION_FLAG, &a.stamp, 0, 0, "put the time before each line of the log",
+         true},
+        {"io-threads", "N", SL_OPTION_NUMBER, &a.io_threads, 1, 256,
+         "threads for sensors that are in [one for four processors]", true},
+        {"handshake-threads", "N", SL_OPTION_NUMBER, &a.handshake_threads, 1, 256,
+         "threads for handshakes [one a processor]", true},
+        {"max-connections", "N", SL_OPTION_NUMBER, &limits->door.connections, 1, 1000000,
+         "connections at once [10000]", true},
+        {"max-connections-per-address", "N", SL_OPTION_NUMBER, &limits->door.per_address, 1,
+         1000000, "of one IPv4 address or IPv6 /64 [256]", true},
+        {"max-handshakes", "N", SL_OPTION_NUMBER, &limits->door.handshakes, 1, 1000000,
+         "handshakes under way at once [256]", true},
+        {"handshake-timeout", "S", SL_OPTION_SECONDS, &limits->handshake_ms, 100, 600000,
+         "for connecting and handshake [10s]", true},
+        {"handshake-bytes", "N", SL_OPTION_BYTES, &limits->handshake_bytes, 1024, 65536,
+         "read of a peer before it's authenticated [3072]", true},
+        {"idle-timeout", "S", SL_OPTION_SECONDS, &limits->idle_ms, 100, 31536000000,
+         "without a byte from a sensor [30m]", true},
+        {"max-line", "N", SL_OPTION_BYTES, &limits->line_bytes, 16, 512,
+         "longest line, with its ending [512]", true},
+        {"drain-timeout", "S", SL_OPTION_SECONDS, &limits->drain_ms, 100, 600000,
+         "for goodbyes at the end [10s]", true},
+        {"max-queued", "N", SL_OPTION_NUMBER, &limits->queued_batches, 1, 1000000,
+         "batches waiting for the store, then sensors are held back [1024]", true},
+        {"version", NULL, SL_OPTION_FLAG, &a.version, 0, 0, "print the version and what TLS can do",
+         false},
+        {"help", NULL, SL_OPTION_FLAG, &a.help, 0, 0, "print this", false},
+        {"help-all", NULL, SL_OPTION_FLAG, &a.help_all, 0, 0, "print this and limits and threads",
+         false},
+    };
+    struct sl_options options = {
+        .program = "sensorlink-server", .table = table, .count = sizeof table / sizeof *table};
+    int code;
+
+    set_defaults(&a);
+    /* A console that went away must not take the server with it. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (sl_options_parse(&options, argc, argv, NULL) != SL_OK) {
+        code = fail(options.error, EX_USAGE);
+    } else if (a.help || a.help_all) {
+        sl_options_help(&options, usage, a.help_all, stdout);
+        code = EX_OK;
+    } else if (a.version) {
+        code = show_version();
+    } else if (missing(&a) != NULL) {
+        code = fail(missing(&a), EX_USAGE);
+    } else {
+        code = serve(&a);
+    }
+    sl_options_clear(&options);
+    return code;
+}

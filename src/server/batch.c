@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batch.c -- see batch.h. */
+#include "server/batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum sl_status sl_batch_new(struct sl_peer *peer, struct sl_batch **batch)
+{
+    struct sl_batch *made = calloc(1, sizeof *made);
+
+    if (made == NULL)
+        return SL_NOMEM;
+    made->peer = sl_peer_ref(peer);
+    *batch = made;
+    return SL_OK;
+}
+
+void sl_batch_free(struct sl_batch *batch)
+{
+    if (batch == NULL)
+        return;
+    for (size_t i = 0; i < batch->count; i++)
+        sl_block_clear(&batch->items[i].block);
+    free(batch->items);
+    sl_buffer_clear(&batch->console);
+    sl_peer_unref(batch->peer);
+    free(batch);
+}
+
+/* A new last item; the array doubles, so most calls don't allocate. */
+static struct sl_batch_item *add_item(struct sl_batch *batch)
+{
+    bool is_full = (batch->count & (batch->count - 1)) == 0; /* 0, 1, 2, 4, 8, ... items */
+
+    if (is_full) {
+        size_t room = batch->count == 0 ? 1 : batch->count * 2;
+        struct sl_batch_item *grown = realloc(batch->items, room * sizeof *grown);
+
+        if (grown == NULL)
+            return NULL;
+        batch->items = grown;
+    }
+    batch->items[batch->count] = (struct sl_batch_item){0};
+    return &batch->items[batch->count++];
+}
+
+/* The item that a reading with this number goes on in, or null. */
+static struct sl_batch_item *open_block(const struct sl_batch *batch, int64_t seq)
+{
+    struct sl_batch_item *item;
+
+    if (batch->count == 0)
+        return NULL;
+    item = &batch->items[batch->count - 1];
+    if (item->gap_last != 0)
+        return NULL;
+    if (seq != 0 && item->block.first + item->block.count != seq)
+        return NULL;
+    return item;
+}
+
+enum sl_status sl_batch_reading(struct sl_batch *batch, int64_t seq,
+                                const struct sl_reading *reading)
+{
+    struct sl_batch_item *item = open_block(batch, seq);
+    size_t before;
+    enum sl_status status;
+
+    if (item == NULL) {
+        item = add_item(batch);
+        if (item == NULL)
+            return SL_NOMEM;
+        item->block.first = seq;
+    }
+    before = item->block.text.len;
+    /* Whoever fills a batch looks at sl_batch_full() between records, so it goes beyond by one at most. */
+    status = sl_block_add(&item->block, reading, SIZE_MAX / 2);
+    if (status != SL_OK)
+        return SL_NOMEM;
+    batch->text_len += item->block.text.len - before;
+    batch->last = seq;
+    return SL_OK;
+}
+
+enum sl_status sl_batch_gap(struct sl_batch *batch, int64_t first, int64_t last,
+                            struct sl_bytes reason)
+{
+    struct sl_batch_item *item = add_item(batch);
+
+    assert(reason.len <= SL_REASON_MAX && last != 0);
+    if (item == NULL)
+        return SL_NOMEM;
+    item->gap_first = first;
+    item->gap_last = last;
+    memcpy(item->gap_reason, reason.at, reason.len);
+    batch->text_len += sizeof *item;
+    batch->last = last;
+    return SL_OK;
+}
+
+bool sl_batch_full(const struct sl_batch *batch)
+{
+    return batch->text_len >= SL_BATCH_TEXT_MAX || batch->count >= SL_BATCH_ITEMS_MAX;
+}

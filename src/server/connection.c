@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* connection.c -- one peer from accept() to its end; see connection.h. */
+#include "server/connection.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "server/intake.h"
+#include "server/worker.h"
+#include "tls/admission.h"
+
+enum {
+    GOODBYE_MS = 2000,      /* to send what is left */
+    LINGER_MS = 1000,       /* for the peer to close */
+    LINGER_BYTES = 65536,   /* thrown away meanwhile */
+    RETRY_SPREAD_MS = 5000, /* goodbyes to many sensors send them back at different times */
+    RETRY_REFUSED_MS = 300000,
+};
+
+static int64_t spread_ms(int64_t most_ms)
+{
+    uint32_t random = 0;
+
+    /* Without randomness all come back at once: a pity, not a fault. */
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
+        return most_ms;
+    return (int64_t)(random % (uint64_t)most_ms);
+}
+
+/* What to wait for: input while somebody takes it, room to send while something waits. */
+static void wait_for_events(struct sl_connection *connection, bool readable)
+{
+    bool writable = !connection->dead && sl_session_waiting(connection->session) > 0;
+
+    if (connection->watch != NULL && sl_watch_set(connection->watch, readable, writable) != SL_OK)
+        connection->deadline_ms = 0; /* The next tick ends it. */
+}
+
+static void enter(struct sl_connection *connection, enum sl_connection_state state)
+{
+    int64_t now_ms = sl_clock_monotonic_ms();
+
+    if (connection->state == SL_CONNECTION_HANDSHAKE && state != SL_CONNECTION_HANDSHAKE)
+        sl_door_authenticated(connection->shared->door);
+    connection->state = state;
+    switch (state) {
+    case SL_CONNECTION_HANDSHAKE:
+        connection->deadline_ms = now_ms + connection->shared->limits.handshake_ms;
+        break;
+    case SL_CONNECTION_READING:
+        connection->deadline_ms = now_ms + connection->shared->limits.idle_ms;
+        break;
+    case SL_CONNECTION_ENDING:
+        connection->deadline_ms = INT64_MAX; /* The committer always answers. */
+        break;
+    case SL_CONNECTION_GOODBYE:
+        connection->deadline_ms = now_ms + GOODBYE_MS;
+        break;
+    case SL_CONNECTION_LINGER:
+        connection->deadline_ms = now_ms + LINGER_MS;
+        break;
+    case SL_CONNECTION_GONE:
+        sl_watch_close(connection->watch);
+        connection->watch = NULL;
+        sl_worker_gone(connection->worker, connection);
+        break;
+    }
+}
+
+static void leave(struct sl_connection *connection)
+{
+    if (connection->state != SL_CONNECTION_GONE)
+        enter(connection, SL_CONNECTION_GONE);
+}
+
+enum sl_status sl_connection_new(struct sl_shared *shared, int fd, const struct sl_address *address,
+                                 struct sl_connection **connection)
+{
+    struct sl_connection *made = calloc(1, sizeof *made);
+    enum sl_status status;
+
+    if (made == NULL) {
+        (void)close(fd);
+        return SL_NOMEM;
+    }
+    made->shared = shared;
+    made->address = *address;
+    (void)sl_address_print(address, made->address_text);
+    status = sl_socket_adopt(&made->socket, fd);
+    if (status == SL_OK)
+        status = sl_session_new_server(shared->trust, sl_socket_transport(&made->socket),
+                                       (size_t)shared->limits.handshake_bytes, &made->session);
+    if (status != SL_OK) {
+        sl_socket_close(&made->socket, true);
+        free(made);
+        return status;
+    }
+    made->state = SL_CONNECTION_HANDSHAKE;
+    made->deadline_ms = sl_clock_monotonic_ms() + shared->limits.handshake_ms;
+    *connection = made;
+    return SL_OK;
+}
+
+void sl_connection_free(struct sl_connection *connection)
+{
+    assert(connection->under_way == NULL);
+    if (connection->state == SL_CONNECTION_HANDSHAKE)
+        sl_door_authenticated(connection->shared->door);
+    sl_door_leave(connection->shared->door, &connection->address);
+    sl_session_free(connection->session);
+    sl_socket_close(&connection->socket, false);
+    sl_buffer_clear(&connection->input);
+    sl_buffer_clear(&connection->reply);
+    sl_batch_free(connection->filling);
+    sl_peer_unref(connection->peer);
+    free(connection);
+}
+
+static void tell_refusal(const struct sl_connection *connection, const struct sl_refusal *refusal)
+{
+    sl_log_line(connection->shared->log, SL_LOG_WARNING, "refused %s: %s: %s%s%s%s",
+                connection->address_text, sl_reason_id(refusal->reason),
+                sl_reason_text(refusal->reason), refusal->facts[0] == '\0' ? "" : " (",
+                refusal->facts, refusal->facts[0] == '\0' ? "" : ")");
+}
+
+/* Puts the replies into records as far as the session takes them. */
+static void encrypt_replies(struct sl_connection *connection)
+{
+    while (!connection->dead && connection->reply.len > 0) {
+        struct sl_bytes bytes = {connection->reply.at, connection->reply.len};
+        size_t taken = 0;
+        enum sl_status status = sl_session_write(connection->session, bytes, &taken);
+
+        if (status == SL_WANT_WRITE)
+            return;
+        if (status != SL_OK)
+            connection->dead = true;
+        sl_buffer_drop(&connection->reply, taken);
+    }
+    sl_buffer_clear(&connection->reply);
+}
+
+static enum sl_status send_replies(struct sl_connection *connection)
+{
+    enum sl_status status;
+
+    if (connection->dead)
+        return SL_CUT;
+    do {
+        encrypt_replies(connection);
+        status = sl_session_flush(connection->session);
+    } while (status == SL_OK && connection->reply.len > 0 && !connection->dead);
+    if (status != SL_OK && status != SL_WANT_WRITE)
+        connection->dead = true;
+    return connection->dead ? SL_CUT : status;
+}
+
+/* The peer's last bytes are read and thrown away: a close with unread bytes would reset our goodbye. */
+static void linger(struct sl_connection *connection)
+{
+    struct sl_transport transport = sl_socket_transport(&connection->socket);
+    enum sl_status status = SL_OK;
+    char bytes[4096];
+
+    while (status == SL_OK && connection->lingered < LINGER_BYTES) {
+        size_t len = 0;
+
+        status = transport.receive(transport.ctx, bytes, sizeof bytes, &len);
+        connection->lingered += len;
+    }
+    if (status == SL_WANT_READ)
+        wait_for_events(connection, true);
+    else
+        leave(connection);
+}
+
+static void say_goodbye(struct sl_connection *connection)
+{
+    enum sl_status status = send_replies(connection);
+
+    if (status == SL_WANT_WRITE) {
+        wait_for_events(connection, false);
+        return;
+    }
+    if (status != SL_OK) {
+        leave(connection);
+        return;
+    }
+    sl_socket_finish(&connection->socket);
+    enter(connection, SL_CONNECTION_LINGER);
+    linger(connection);
+}
+
+/* After the last acknowledgement, because nothing may follow it. */
+static void append_bye(struct sl_connection *connection)
+{
+    char line[SL_LINE_MAX];
+    size_t len = 0;
+
+    if (connection->end_reason == NULL)
+        return;
+    if (sl_receiver_bye(&connection->receiver, connection->retry_ms, connection->end_reason,
+                        connection->end_text, line, sizeof line, &len) != SL_OK ||
+        sl_buffer_add(&connection->reply, (struct sl_bytes){line, len}, SIZE_MAX / 2) != SL_OK)
+        connection->dead = true;
+}
+
+/* All that was received is stored: the last words go out. */
+static void finish(struct sl_connection *connection)
+{
+    sl_intake_acknowledge(connection);
+    append_bye(connection);
+    if (connection->peer != NULL)
+        sl_log_line(connection->shared->log, SL_LOG_STORY,
+                    "no more data from %s (%s), %lld %s logged", sl_peer_name(connection->peer),
+                    connection->address_text, (long long)connection->logged,
+                    connection->logged == 1 ? "reading" : "readings");
+    enter(connection, SL_CONNECTION_GOODBYE);
+    /* The acknowledgement must be in its record before close_notify ends the stream. */
+    (void)send_replies(connection);
+    if (!connection->dead && sl_session_close(connection->session) == SL_CUT)
+        connection->dead = true;
+    say_goodbye(connection);
+}
+
+static void end_when_idle(struct sl_connection *connection)
+{
+    sl_intake_submit(connection);
+    if (sl_intake_idle(connection))
+        finish(connection);
+    else
+        wait_for_events(connection, false);
+}
+
+void sl_connection_end(struct sl_connection *connection, const char *reason, const char *text,
+                       int64_t retry_ms)
+{
+    if (connection->state >= SL_CONNECTION_ENDING)
+        return;
+    if (reason != NULL)
+        sl_log_line(connection->shared->log, SL_LOG_STORY, "ending %s (%s): %s: %s",
+                    sl_peer_name(connection->peer), connection->address_text, reason, text);
+    connection->end_reason = reason;
+    connection->end_text = text;
+    connection->retry_ms = retry_ms;
+    enter(connection, SL_CONNECTION_ENDING);
+    end_when_idle(connection);
+}
+
+/* After a refusal: an alert of the library, or our `bye`, may wait to be sent. */
+static void refuse(struct sl_connection *connection, const struct sl_refusal *refusal)
+{
+    tell_refusal(connection, refusal);
+    enter(connection, SL_CONNECTION_GOODBYE);
+    say_goodbye(connection);
+}
+
+/* Verified but not admitted: the session is up, so a sensor can be told why. */
+static void refuse_verified(struct sl_connection *connection, const struct sl_refusal *refusal)
+{
+    struct sl_message bye = {.kind = SL_MESSAGE_BYE,
+                             .retry_ms = RETRY_REFUSED_MS,
+                             .reason = sl_bytes_of(sl_reason_id(refusal->reason)),
+                             .text = sl_bytes_of(sl_reason_text(refusal->reason))};
+    char line[SL_LINE_MAX];
+    size_t len = 0;
+
+    if (sl_session_acknowledged(connection->session) &&
+        (sl_message_print(&bye, line, sizeof line, &len) != SL_OK ||
+         sl_buffer_add(&connection->reply, (struct sl_bytes){line, len}, SL_REPLY_MAX) != SL_OK))
+        connection->dead = true;
+    encrypt_replies(connection);
+    if (!connection->dead && sl_session_close(connection->session) == SL_CUT)
+        connection->dead = true;
+    refuse(connection, refusal);
+}
+
+static void admit(struct sl_connection *connection)
+{
+    const struct sl_shared *shared = connection->shared;
+    struct sl_worker *least = shared->io[0];
+    struct sl_refusal refusal;
+
+    if (sl_admission_decide(connection->session, shared->trust, sl_clock_wall_us(),
+                            &connection->peer, &refusal) != SL_OK) {
+        refuse_verified(connection, &refusal);
+        return;
+    }
+    sl_log_line(shared->log, SL_LOG_STORY, "authenticated %s as %s with %s, %s, %s",
+                connection->address_text, sl_peer_name(connection->peer),
+                sl_session_protocol(connection->session), sl_session_suite(connection->session),
+                sl_session_acknowledged(connection->session) ? SL_ALPN : "plain lines");
+    for (size_t i = 1; i < shared->io_count; i++)
+        if (sl_worker_load(shared->io[i]) < sl_worker_load(least))
+            least = shared->io[i];
+    sl_receiver_init(&connection->receiver, sl_session_acknowledged(connection->session),
+                     (size_t)shared->limits.line_bytes);
+    enter(connection, SL_CONNECTION_READING);
+    sl_watch_close(connection->watch);
+    connection->watch = NULL;
+    sl_worker_move(connection->worker, connection);
+    /* From here on the connection is another thread's: not a word more. */
+    if (sl_worker_adopt(least, connection) != SL_OK)
+        sl_connection_free(connection);
+}
+
+static void shake_hands(struct sl_connection *connection)
+{
+    enum sl_status status = sl_session_handshake(connection->session);
+
+    if (status == SL_OK)
+        admit(connection);
+    else if (status == SL_WANT_READ || status == SL_WANT_WRITE)
+        wait_for_events(connection, true);
+    else
+        refuse(connection, sl_session_refusal(connection->session));
+}
+
+/* The peer ended the session, in order or not; what it sent before counts. */
+static void peer_ended(struct sl_connection *connection, enum sl_status status)
+{
+    const struct sl_refusal *refusal = sl_session_refusal(connection->session);
+
+    if (status != SL_CLOSED)
+        connection->dead = true;
+    if (status != SL_CLOSED && connection->receiver.frame.len > 0)
+        sl_log_line(connection->shared->log, SL_LOG_WARNING,
+                    "%s (%s) was cut off in the middle of a line, which isn't logged",
+                    sl_peer_name(connection->peer), connection->address_text);
+    if (status != SL_CLOSED && refusal->reason != SL_REASON_NONE)
+        sl_log_line(connection->shared->log, SL_LOG_WARNING, "%s (%s): %s: %s (%s)",
+                    sl_peer_name(connection->peer), connection->address_text,
+                    sl_reason_id(refusal->reason), sl_reason_text(refusal->reason), refusal->facts);
+    sl_connection_end(connection, NULL, NULL, 0);
+}
+
+static void take_readings(struct sl_connection *connection)
+{
+    enum sl_status status = sl_intake_read(connection);
+
+    if (connection->state != SL_CONNECTION_READING)
+        return;
+    sl_intake_submit(connection);
+    sl_intake_acknowledge(connection);
+    if (status != SL_OK && status != SL_WANT_READ && status != SL_LIMIT) {
+        peer_ended(connection, status);
+        return;
+    }
+    if (send_replies(connection) == SL_CUT) {
+        peer_ended(connection, SL_CUT);
+        return;
+    }
+    /* What stopped the reading may be over by now: the batch was handed on, the replies are sent. */
+    if (status == SL_OK || (status == SL_LIMIT && !sl_intake_paused(connection)))
+        sl_worker_again(connection->worker, connection);
+    wait_for_events(connection, status != SL_LIMIT);
+}
+
+void sl_connection_turn(struct sl_connection *connection)
+{
+    switch (connection->state) {
+    case SL_CONNECTION_HANDSHAKE:
+        shake_hands(connection);
+        break;
+    case SL_CONNECTION_READING:
+        take_readings(connection);
+        break;
+    case SL_CONNECTION_ENDING:
+        end_when_idle(connection);
+        break;
+    case SL_CONNECTION_GOODBYE:
+        say_goodbye(connection);
+        break;
+    case SL_CONNECTION_LINGER:
+        linger(connection);
+        break;
+    case SL_CONNECTION_GONE:
+        break;
+    }
+}
+
+static void on_ready(void *ctx, bool readable, bool writable)
+{
+    (void)readable;
+    (void)writable;
+    sl_connection_turn(ctx);
+}
+
+void sl_connection_adopted(struct sl_connection *connection, struct sl_worker *worker)
+{
+    connection->worker = worker;
+    if (sl_watch_new(sl_worker_loop(worker), connection->socket.fd, on_ready, connection,
+                     &connection->watch) != SL_OK) {
+        leave(connection);
+        return;
+    }
+    sl_connection_turn(connection);
+}
+
+void sl_connection_answer(struct sl_connection *connection, struct sl_batch *batch)
+{
+    sl_intake_answer(connection, batch);
+    sl_connection_turn(connection);
+}
+
+void sl_connection_drain(struct sl_connection *connection)
+{
+    if (connection->state == SL_CONNECTION_HANDSHAKE) {
+        leave(connection);
+        return;
+    }
+    if (connection->state != SL_CONNECTION_READING)
+        return;
+    /* What has arrived is received: one more look before the door closes. */
+    take_readings(connection);
+    sl_connection_end(connection, sl_reason_id(SL_REASON_SHUTTING_DOWN),
+                      sl_reason_text(SL_REASON_SHUTTING_DOWN), spread_ms(RETRY_SPREAD_MS));
+}
+
+static void handshake_is_late(struct sl_connection *connection)
+{
+    struct sl_refusal refusal = {.reason = SL_REASON_HANDSHAKE_TIMEOUT};
+
+    tell_refusal(connection, &refusal);
+    leave(connection);
+}
+
+void sl_connection_tick(struct sl_connection *connection, int64_t now_ms)
+{
+    if (now_ms < connection->deadline_ms && now_ms != INT64_MAX)
+        return;
+    switch (connection->state) {
+    case SL_CONNECTION_HANDSHAKE:
+        handshake_is_late(connection);
+        break;
+    case SL_CONNECTION_READING:
+        sl_connection_end(connection, sl_reason_id(SL_REASON_IDLE), sl_reason_text(SL_REASON_IDLE),
+                          spread_ms(RETRY_SPREAD_MS));
+        break;
+    case SL_CONNECTION_GOODBYE:
+    case SL_CONNECTION_LINGER:
+        leave(connection);
+        break;
+    case SL_CONNECTION_ENDING: /* Its batch comes back in any case, and ends it. */
+    case SL_CONNECTION_GONE:
+        break;
+    }
+}

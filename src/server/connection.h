@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * connection.h -- one peer: from accept() through handshake and admission to its last acknowledgement.
+ *
+ *   HANDSHAKE -> READING -> ENDING -> GOODBYE -> LINGER -> gone
+ *        \---------------------------^
+ *
+ * ENDING waits until everything received is on disk and acknowledged. GOODBYE sends what is left and
+ * close_notify. LINGER waits a moment for the peer to close, so that our last words aren't lost to a reset.
+ * sl_connection_enter() is the only writer of the state.
+ *
+ * Memory   About 40 KiB, nearly all of it the TLS library's. Freed by its worker at the end of a turn.
+ * Limits   At most one batch under way and one being filled; SL_REPLY_MAX bytes of lines for the peer.
+ * Threads  Its worker's thread.
+ */
+#ifndef SL_SERVER_CONNECTION_H
+#define SL_SERVER_CONNECTION_H
+
+#include "link/receiver.h"
+#include "net/loop.h"
+#include "net/socket.h"
+#include "server/shared.h"
+#include "tls/session.h"
+
+enum { SL_REPLY_MAX = 16384 };
+
+enum sl_connection_state {
+    SL_CONNECTION_HANDSHAKE,
+    SL_CONNECTION_READING,
+    SL_CONNECTION_ENDING,
+    SL_CONNECTION_GOODBYE,
+    SL_CONNECTION_LINGER,
+    SL_CONNECTION_GONE
+};
+
+struct sl_connection {
+    struct sl_queue_item queued; /* first: in its next worker's queue */
+    struct sl_connection *next;  /* among its worker's connections */
+    struct sl_connection **place;
+    struct sl_connection *next_again;
+    bool again; /* a turn is due without an event */
+
+    struct sl_shared *shared;
+    struct sl_worker *worker;
+    struct sl_watch *watch;
+    struct sl_socket socket;
+    struct sl_address address;
+    char address_text[SL_ADDRESS_TEXT_SIZE];
+    enum sl_connection_state state;
+    int64_t deadline_ms; /* when the state's time is up */
+
+    struct sl_session *session;
+    struct sl_peer *peer; /* null until admitted */
+    struct sl_receiver receiver;
+    int64_t stream_id;      /* the store's key, once opened */
+    struct sl_buffer input; /* decrypted, but not taken while the stream is being opened */
+    struct sl_buffer reply; /* lines for the peer, not encrypted yet */
+    struct sl_batch *filling;
+    struct sl_batch *under_way;
+    bool no_room;           /* the committer's queue was full */
+    bool dead;              /* the session or transport is broken: nothing more can be sent */
+    const char *end_reason; /* for the `bye`; null where the peer ended it. Static storage */
+    const char *end_text;
+    int64_t retry_ms;
+    int64_t logged;  /* readings on disk */
+    size_t lingered; /* bytes thrown away while lingering */
+};
+
+/* Makes a connection of an accepted socket, which it owns in any case. SL_OK or SL_NOMEM. */
+SL_MUST_USE enum sl_status sl_connection_new(struct sl_shared *shared, int fd,
+                                             const struct sl_address *address,
+                                             struct sl_connection **connection);
+
+/* Frees all of it, without a word. */
+void sl_connection_free(struct sl_connection *connection);
+
+/* Its new worker owns it now. */
+void sl_connection_adopted(struct sl_connection *connection, struct sl_worker *worker);
+
+/* Does what can be done now: read, submit, answer, send. */
+void sl_connection_turn(struct sl_connection *connection);
+
+/* The committer's answer to its batch. */
+void sl_connection_answer(struct sl_connection *connection, struct sl_batch *batch);
+
+/* Ends it: everything received is stored and acknowledged first. `reason` null: the peer ended it, no `bye`. */
+void sl_connection_end(struct sl_connection *connection, const char *reason, const char *text,
+                       int64_t retry_ms);
+
+/* The server shuts down. */
+void sl_connection_drain(struct sl_connection *connection);
+
+/* Its time is up? */
+void sl_connection_tick(struct sl_connection *connection, int64_t now_ms);
+
+#endif

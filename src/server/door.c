@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* door.c -- see door.h. */
+#include "server/door.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS = 4096 };
+
+struct entry {
+    struct entry *next;
+    struct sl_address_key key;
+    int64_t count;
+};
+
+struct sl_door {
+    pthread_mutex_t lock;
+    struct sl_door_limits limits;
+    int64_t connections;
+    int64_t handshakes;
+    struct entry *buckets[BUCKETS];
+};
+
+enum sl_status sl_door_new(struct sl_door_limits limits, struct sl_door **door)
+{
+    struct sl_door *made = calloc(1, sizeof *made);
+
+    if (made == NULL)
+        return SL_NOMEM;
+    made->limits = limits;
+    if (pthread_mutex_init(&made->lock, NULL) != 0) {
+        free(made);
+        return SL_NOMEM;
+    }
+    *door = made;
+    return SL_OK;
+}
+
+void sl_door_free(struct sl_door *door)
+{
+    if (door == NULL)
+        return;
+    assert(door->connections == 0);
+    (void)pthread_mutex_destroy(&door->lock);
+    free(door);
+}
+
+/* Addresses are a stranger's choice only within what it can send from, so a plain hash will do. */
+static struct entry **find(struct sl_door *door, const struct sl_address_key *key)
+{
+    uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
+    struct entry **at;
+
+    for (size_t i = 0; i < sizeof key->at; i++)
+        hash = (hash ^ key->at[i]) * 1099511628211ULL;
+    at = &door->buckets[hash % BUCKETS];
+    while (*at != NULL && memcmp(&(*at)->key, key, sizeof *key) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+/* Counts one more of this address; the lock is held. */
+static enum sl_status count_address(struct sl_door *door, const struct sl_address_key *key)
+{
+    struct entry **at = find(door, key);
+
+    if (*at == NULL) {
+        struct entry *made = calloc(1, sizeof *made);
+
+        if (made == NULL)
+            return SL_NOMEM;
+        made->key = *key;
+        *at = made;
+    }
+    if ((*at)->count >= door->limits.per_address)
+        return SL_LIMIT;
+    (*at)->count++;
+    return SL_OK;
+}
+
+/* The lock is held. */
+static enum sl_status enter_locked(struct sl_door *door, const struct sl_address_key *key,
+                                   const char **which)
+{
+    enum sl_status status;
+
+    *which = "--max-connections";
+    if (door->connections >= door->limits.connections)
+        return SL_LIMIT;
+    *which = "--max-handshakes";
+    if (door->handshakes >= door->limits.handshakes)
+        return SL_LIMIT;
+    *which = "--max-connections-per-address";
+    status = count_address(door, key);
+    if (status != SL_OK)
+        return status;
+    door->connections++;
+    door->handshakes++;
+    return SL_OK;
+}
+
+enum sl_status sl_door_enter(struct sl_door *door, const struct sl_address *address,
+                             const char **which)
+{
+    struct sl_address_key key = sl_address_key(address);
+    enum sl_status status;
+
+    (void)pthread_mutex_lock(&door->lock);
+    status = enter_locked(door, &key, which);
+    (void)pthread_mutex_unlock(&door->lock);
+    return status;
+}
+
+void sl_door_authenticated(struct sl_door *door)
+{
+    (void)pthread_mutex_lock(&door->lock);
+    door->handshakes--;
+    (void)pthread_mutex_unlock(&door->lock);
+}
+
+void sl_door_leave(struct sl_door *door, const struct sl_address *address)
+{
+    struct sl_address_key key = sl_address_key(address);
+    struct entry **at;
+
+    (void)pthread_mutex_lock(&door->lock);
+    door->connections--;
+    at = find(door, &key);
+    assert(*at != NULL);
+    if (--(*at)->count == 0) {
+        struct entry *gone = *at;
+
+        *at = gone->next;
+        free(gone);
+    }
+    (void)pthread_mutex_unlock(&door->lock);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* intake.c -- from decrypted bytes to the committer and back; see intake.h. */
+#include "server/intake.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+enum {
+    CHUNK = SL_SESSION_RECORD_MAX + 1, /* one record's content */
+    SHARE = 8, /* chunks a turn, so that one sensor can't hold the others up */
+    RETRY_STORE_MS = 30000,
+    RETRY_GRAMMAR_MS = 60000,
+    RETRY_REFUSED_MS = 300000,
+};
+
+static enum sl_status reply(struct sl_connection *connection, const char *line, size_t len)
+{
+    return sl_buffer_add(&connection->reply, (struct sl_bytes){line, len}, SIZE_MAX / 2);
+}
+
+/* The batch being filled; null where there's no memory. */
+static struct sl_batch *filling(struct sl_connection *connection)
+{
+    if (connection->filling == NULL &&
+        sl_batch_new(connection->peer, &connection->filling) != SL_OK)
+        return NULL;
+    return connection->filling;
+}
+
+/* A console line for a reading; it is shown once the reading is on disk. */
+static enum sl_status tell(struct sl_connection *connection, struct sl_batch *batch,
+                           const struct sl_reading *reading)
+{
+    char text[SL_LINE_MAX];
+    size_t len;
+
+    if (!sl_log_shows(connection->shared->log, SL_LOG_READING))
+        return SL_OK;
+    if (sl_reading_print(reading, text, sizeof text, &len) != SL_OK)
+        return SL_OK;
+    return sl_buffer_print(&batch->console, SIZE_MAX / 2, "%s  %s\n",
+                           sl_peer_name(connection->peer), text);
+}
+
+static enum sl_status take_reading(struct sl_connection *connection,
+                                   const struct sl_receiver_step *step)
+{
+    struct sl_batch *batch = filling(connection);
+
+    if (batch == NULL || sl_batch_reading(batch, step->seq, &step->reading) != SL_OK)
+        return SL_NOMEM;
+    return tell(connection, batch, &step->reading);
+}
+
+static enum sl_status take_refused(struct sl_connection *connection,
+                                   const struct sl_receiver_step *step)
+{
+    struct sl_batch *batch;
+    char line[SL_LINE_MAX];
+    size_t len = 0;
+
+    sl_log_line(connection->shared->log, SL_LOG_WARNING,
+                "%s (%s): reading %lld isn't logged: %s: %s", sl_peer_name(connection->peer),
+                connection->address_text,
+                (long long)(step->seq == 0 ? connection->receiver.lines : step->seq),
+                step->reason.at, step->text);
+    if (step->seq == 0)
+        return SL_OK;
+    batch = filling(connection);
+    if (batch == NULL || sl_batch_gap(batch, step->seq, step->seq, step->reason) != SL_OK)
+        return SL_NOMEM;
+    if (sl_receiver_refuse(&connection->receiver, step, line, sizeof line, &len) != SL_OK)
+        return SL_NOMEM;
+    return reply(connection, line, len);
+}
+
+static enum sl_status take_stream(struct sl_connection *connection)
+{
+    struct sl_batch *batch = filling(connection);
+
+    if (batch == NULL)
+        return SL_NOMEM;
+    batch->opens = true;
+    memcpy(batch->stream, connection->receiver.stream, sizeof batch->stream);
+    return SL_OK;
+}
+
+static enum sl_status take_step(struct sl_connection *connection,
+                                const struct sl_receiver_step *step)
+{
+    struct sl_batch *batch;
+
+    switch (step->kind) {
+    case SL_STEP_STREAM:
+        return take_stream(connection);
+    case SL_STEP_READING:
+        return take_reading(connection, step);
+    case SL_STEP_GAP:
+        batch = filling(connection);
+        return batch == NULL ? SL_NOMEM : sl_batch_gap(batch, step->seq, step->last, step->reason);
+    case SL_STEP_REFUSED:
+        return take_refused(connection, step);
+    case SL_STEP_BYE:
+        sl_connection_end(connection, step->reason.at, step->text, RETRY_GRAMMAR_MS);
+        return SL_DENIED;
+    case SL_STEP_DUPLICATE:
+    case SL_STEP_MORE:
+        break;
+    }
+    return SL_OK;
+}
+
+/* Lets the receiver take the bytes; what it can't take yet is kept. */
+static enum sl_status take_bytes(struct sl_connection *connection, struct sl_bytes bytes)
+{
+    enum sl_status status = SL_OK;
+
+    while (status == SL_OK) {
+        struct sl_receiver_step step;
+        size_t taken = 0;
+
+        sl_receiver_next(&connection->receiver, bytes, &taken, &step);
+        bytes.at += taken;
+        bytes.len -= taken;
+        if (step.kind == SL_STEP_MORE)
+            break;
+        status = take_step(connection, &step);
+    }
+    if (status == SL_OK && bytes.len > 0)
+        status = sl_buffer_add(&connection->input, bytes, CHUNK);
+    return status;
+}
+
+/* What was kept while the stream was being opened. */
+static enum sl_status take_kept(struct sl_connection *connection)
+{
+    struct sl_buffer kept = connection->input;
+    enum sl_status status;
+
+    if (kept.len == 0)
+        return SL_OK;
+    connection->input = (struct sl_buffer){0};
+    status = take_bytes(connection, (struct sl_bytes){kept.at, kept.len});
+    sl_buffer_clear(&kept);
+    return status;
+}
+
+bool sl_intake_paused(const struct sl_connection *connection)
+{
+    return connection->receiver.state == SL_RECEIVER_OPENING ||
+           (connection->receiver.plain && connection->stream_id == 0) ||
+           (connection->filling != NULL && sl_batch_full(connection->filling)) ||
+           connection->reply.len > SL_REPLY_MAX;
+}
+
+/* An orderly end makes a last line without '\n' a whole one in plain mode: nothing was cut off. */
+static enum sl_status take_last_line(struct sl_connection *connection)
+{
+    if (connection->receiver.state != SL_RECEIVER_PLAIN || connection->receiver.frame.len == 0)
+        return SL_OK;
+    return take_bytes(connection, sl_bytes_of("\n"));
+}
+
+/* A plain session has no `stream` line: its stream is opened before anything else. */
+static enum sl_status open_plain(struct sl_connection *connection)
+{
+    struct sl_batch *batch;
+
+    if (!connection->receiver.plain || connection->stream_id != 0)
+        return SL_OK;
+    if (connection->under_way != NULL)
+        return SL_LIMIT;
+    batch = filling(connection);
+    if (batch == NULL)
+        return SL_NOMEM;
+    batch->opens = true;
+    (void)strcpy(batch->stream, SL_STREAM_PLAIN);
+    return SL_LIMIT;
+}
+
+static enum sl_status read_chunk(struct sl_connection *connection)
+{
+    char chunk[CHUNK];
+    size_t len = 0;
+    enum sl_status status = sl_session_read(connection->session, chunk, sizeof chunk, &len);
+
+    if (status == SL_OK) {
+        connection->deadline_ms = sl_clock_monotonic_ms() + connection->shared->limits.idle_ms;
+        status = take_bytes(connection, (struct sl_bytes){chunk, len});
+    } else if (status == SL_CLOSED && take_last_line(connection) == SL_DENIED) {
+        status = SL_DENIED;
+    }
+    return status;
+}
+
+enum sl_status sl_intake_read(struct sl_connection *connection)
+{
+    enum sl_status status = open_plain(connection);
+
+    if (status == SL_OK)
+        status = take_kept(connection);
+    for (int share = SHARE; status == SL_OK && share > 0; share--) {
+        if (sl_intake_paused(connection))
+            return SL_LIMIT;
+        status = read_chunk(connection);
+    }
+    return status == SL_WANT_WRITE ? SL_WANT_READ : status;
+}
+
+bool sl_intake_idle(const struct sl_connection *connection)
+{
+    return connection->under_way == NULL && connection->filling == NULL;
+}
+
+void sl_intake_submit(struct sl_connection *connection)
+{
+    struct sl_batch *batch = connection->filling;
+    enum sl_status status;
+
+    if (batch == NULL || connection->under_way != NULL)
+        return;
+    batch->owner = connection;
+    batch->worker = connection->worker;
+    if (!batch->opens)
+        batch->stream_id = connection->stream_id;
+    connection->filling = NULL;
+    connection->under_way = batch;
+    status = sl_committer_submit(connection->shared->committer, batch);
+    connection->no_room = status == SL_LIMIT;
+    if (status == SL_OK)
+        return;
+    connection->under_way = NULL;
+    connection->filling = batch;
+}
+
+static void opened(struct sl_connection *connection, const struct sl_batch *batch)
+{
+    char line[SL_LINE_MAX];
+    size_t len = 0;
+
+    connection->stream_id = batch->stream_id;
+    if (connection->receiver.state != SL_RECEIVER_OPENING)
+        return;
+    if (sl_receiver_opened(&connection->receiver, batch->last, sl_clock_wall_us(),
+                           sl_bytes_of(sl_peer_name(connection->peer)), line, sizeof line,
+                           &len) != SL_OK ||
+        reply(connection, line, len) != SL_OK)
+        connection->dead = true;
+}
+
+static void stored(struct sl_connection *connection, const struct sl_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        connection->logged += batch->items[i].block.count;
+    if (!connection->receiver.plain)
+        sl_receiver_committed(&connection->receiver, batch->last);
+    sl_log_text(connection->shared->log, SL_LOG_READING,
+                (struct sl_bytes){batch->console.at, batch->console.len});
+    sl_intake_acknowledge(connection);
+}
+
+static void end_for(struct sl_connection *connection, enum sl_reason reason, int64_t retry_ms)
+{
+    /* What follows a batch that isn't stored can't be stored either. */
+    sl_batch_free(connection->filling);
+    connection->filling = NULL;
+    sl_connection_end(connection, sl_reason_id(reason), sl_reason_text(reason), retry_ms);
+}
+
+void sl_intake_answer(struct sl_connection *connection, struct sl_batch *batch)
+{
+    connection->under_way = NULL;
+    if (batch->status == SL_OK && batch->opens)
+        opened(connection, batch);
+    else if (batch->status == SL_OK)
+        stored(connection, batch);
+    else if (batch->status == SL_DENIED && batch->opens)
+        end_for(connection, SL_REASON_CLIENT_NAME_SPELLING, RETRY_REFUSED_MS);
+    else if (batch->status == SL_DENIED)
+        end_for(connection, SL_REASON_STREAM_CONFLICT, 0);
+    else
+        end_for(connection, SL_REASON_STORE_FAILED, RETRY_STORE_MS);
+    sl_batch_free(batch);
+}
+
+void sl_intake_acknowledge(struct sl_connection *connection)
+{
+    char line[SL_LINE_MAX];
+    size_t len = 0;
+
+    if (sl_receiver_acknowledge(&connection->receiver, line, sizeof line, &len) != SL_OK ||
+        reply(connection, line, len) != SL_OK)
+        connection->dead = true;
+}

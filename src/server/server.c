@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server.c -- start, accept, drain; see server.h. */
+#include "server/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/listener.h"
+#include "server/connection.h"
+#include "server/worker.h"
+
+enum { DEFAULT_PORT = 23456, DESCRIPTORS_KEPT = 64, TELL_EVERY_MS = 1000 };
+
+struct sl_server {
+    struct sl_shared shared;
+    struct sl_loop *loop;
+    struct sl_listener *listeners[SL_SERVER_LISTENERS_MAX];
+    size_t listener_count;
+    struct sl_signal *terminate;
+    struct sl_signal *interrupt;
+    struct sl_signal *reopen;
+    size_t next_handshake; /* the worker whose turn it is */
+    int64_t turned_away;   /* at the door, since the log last said so */
+    int64_t told_ms;
+};
+
+/* One line a second at most, so that a flood of connections isn't a flood of lines. */
+static void tell_turned_away(struct sl_server *server, const char *address, const char *which)
+{
+    int64_t now_ms = sl_clock_monotonic_ms();
+
+    server->turned_away++;
+    if (now_ms - server->told_ms < TELL_EVERY_MS)
+        return;
+    sl_log_line(server->shared.log, SL_LOG_WARNING,
+                "turned away %lld connection(s), the last from %s: %s is reached",
+                (long long)server->turned_away, address, which);
+    server->turned_away = 0;
+    server->told_ms = now_ms;
+}
+
+static void on_accepted(void *ctx, int fd, const struct sl_address *address)
+{
+    struct sl_server *server = ctx;
+    struct sl_connection *connection;
+    char text[SL_ADDRESS_TEXT_SIZE];
+    const char *which = "memory";
+    struct sl_worker *worker;
+
+    (void)sl_address_print(address, text);
+    if (sl_door_enter(server->shared.door, address, &which) != SL_OK) {
+        tell_turned_away(server, text, which);
+        (void)close(fd);
+        return;
+    }
+    sl_log_line(server->shared.log, SL_LOG_STORY, "connection from %s", text);
+    if (sl_connection_new(&server->shared, fd, address, &connection) != SL_OK) {
+        sl_door_authenticated(server->shared.door);
+        sl_door_leave(server->shared.door, address);
+        tell_turned_away(server, text, "memory");
+        return;
+    }
+    worker = server->shared.handshakes[server->next_handshake++ % server->shared.handshake_count];
+    if (sl_worker_adopt(worker, connection) != SL_OK)
+        sl_connection_free(connection);
+}
+
+static void on_answered(void *ctx, struct sl_batch *batch)
+{
+    (void)ctx;
+    sl_worker_answer(batch->worker, batch);
+}
+
+static void on_drained(void *ctx)
+{
+    struct sl_server *server = ctx;
+
+    for (size_t i = 0; i < server->shared.io_count; i++)
+        sl_worker_room(server->shared.io[i]);
+}
+
+static void on_end_signal(void *ctx, int signum)
+{
+    struct sl_server *server = ctx;
+
+    sl_log_line(server->shared.log, SL_LOG_STORY, "%s: finishing what was received, then leaving",
+                signum == SIGINT ? "interrupted" : "told to end");
+    sl_loop_stop(server->loop);
+}
+
+static void on_reopen_signal(void *ctx, int signum)
+{
+    struct sl_server *server = ctx;
+
+    (void)signum;
+    if (sl_log_reopen(server->shared.log) != SL_OK)
+        sl_log_line(server->shared.log, SL_LOG_ERROR, "the log file can't be opened again");
+}
+
+/* As many descriptors as connections need, as far as the system lets us. */
+static void raise_descriptors(struct sl_server *server)
+{
+    rlim_t wanted = (rlim_t)server->shared.limits.door.connections + DESCRIPTORS_KEPT;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+        sl_log_line(server->shared.log, SL_LOG_WARNING,
+                    "the system allows %llu open files, which is less than --max-connections needs",
+                    (unsigned long long)limit.rlim_cur);
+}
+
+static enum sl_status open_store(struct sl_server *server, const struct sl_server_config *config,
+                                 char *error)
+{
+    struct sl_committer_hooks hooks = {server, on_answered, on_drained};
+    struct sl_store *store = NULL;
+    enum sl_status status;
+
+    if (strcmp(config->store, ":memory:") == 0)
+        status = sl_store_open_memory(&store);
+    else
+        status = sl_store_open_sqlite(config->store, &store, error, SL_SERVER_ERROR_SIZE);
+    if (status != SL_OK)
+        return status;
+    status = sl_committer_start(store, (size_t)config->limits.queued_batches, config->log, hooks,
+                                &server->shared.committer);
+    if (status != SL_OK) {
+        sl_store_close(store);
+        (void)snprintf(error, SL_SERVER_ERROR_SIZE, "no thread can be started");
+    }
+    return status;
+}
+
+static enum sl_status start_workers(struct sl_server *server, size_t wanted,
+                                    struct sl_worker ***workers, size_t *count)
+{
+    *workers = calloc(wanted, sizeof(struct sl_worker *));
+    if (*workers == NULL)
+        return SL_NOMEM;
+    for (*count = 0; *count < wanted; (*count)++) {
+        enum sl_status status = sl_worker_start(&server->shared, &(*workers)[*count]);
+
+        if (status != SL_OK)
+            return status;
+    }
+    return SL_OK;
+}
+
+static enum sl_status start_threads(struct sl_server *server, const struct sl_server_config *config,
+                                    char *error)
+{
+    struct sl_shared *shared = &server->shared;
+    enum sl_status status = sl_door_new(config->limits.door, &shared->door);
+
+    if (status == SL_OK)
+        status = start_workers(server, config->io_threads, &shared->io, &shared->io_count);
+    if (status == SL_OK)
+        status = start_workers(server, config->handshake_threads, &shared->handshakes,
+                               &shared->handshake_count);
+    if (status != SL_OK)
+        (void)snprintf(error, SL_SERVER_ERROR_SIZE, "no threads or memory for the workers");
+    return status;
+}
+
+static enum sl_status listen_on(struct sl_server *server, const char *text, char *error)
+{
+    struct sl_address address;
+    char shown[SL_ADDRESS_TEXT_SIZE];
+    enum sl_status status = sl_address_parse(text, DEFAULT_PORT, &address);
+    struct sl_listener **listener = &server->listeners[server->listener_count];
+
+    if (status != SL_OK) {
+        (void)snprintf(error, SL_SERVER_ERROR_SIZE,
+                       "--listen %.100s isn't an address and port such as 127.0.0.1:23456 or "
+                       "[::]:23456",
+                       text);
+        return SL_BAD_INPUT;
+    }
+    status = sl_listener_open(server->loop, &address, on_accepted, server, listener, error,
+                              SL_SERVER_ERROR_SIZE);
+    if (status != SL_OK)
+        return status;
+    server->listener_count++;
+    sl_log_line(server->shared.log, SL_LOG_STORY, "starting up on %s",
+                sl_address_print(sl_listener_address(*listener), shown));
+    return SL_OK;
+}
+
+static enum sl_status listen_all(struct sl_server *server, const struct sl_server_config *config,
+                                 char *error)
+{
+    enum sl_status status = SL_OK;
+
+    if (config->listen_count == 0)
+        return listen_on(server, "[::]", error);
+    for (size_t i = 0; i < config->listen_count && status == SL_OK; i++)
+        status = listen_on(server, config->listen[i], error);
+    return status;
+}
+
+static enum sl_status take_signals(struct sl_server *server)
+{
+    enum sl_status status =
+        sl_signal_new(server->loop, SIGTERM, on_end_signal, server, &server->terminate);
+
+    if (status == SL_OK)
+        status = sl_signal_new(server->loop, SIGINT, on_end_signal, server, &server->interrupt);
+    if (status == SL_OK)
+        status = sl_signal_new(server->loop, SIGUSR1, on_reopen_signal, server, &server->reopen);
+    return status;
+}
+
+static enum sl_status set_up(struct sl_server *server, const struct sl_server_config *config,
+                             char *error)
+{
+    enum sl_status status = sl_loop_new(&server->loop);
+
+    if (status == SL_OK)
+        status = take_signals(server);
+    if (status == SL_OK)
+        status = sl_trust_load(SL_ROLE_SERVER, &config->files, &server->shared.trust, error,
+                               SL_SERVER_ERROR_SIZE);
+    if (status == SL_OK)
+        status = open_store(server, config, error);
+    if (status == SL_OK)
+        status = start_threads(server, config, error);
+    if (status == SL_OK)
+        status = listen_all(server, config, error);
+    return status;
+}
+
+static void tell_where(struct sl_server *server)
+{
+    char name[256], address[SL_ADDRESS_TEXT_SIZE];
+
+    sl_address_self(name, sizeof name, address);
+    sl_log_line(server->shared.log, SL_LOG_STORY, "working on %s (%s)", name, address);
+}
+
+enum sl_status sl_server_open(const struct sl_server_config *config, struct sl_server **server,
+                              char error[static SL_SERVER_ERROR_SIZE])
+{
+    struct sl_server *made = calloc(1, sizeof *made);
+    enum sl_status status;
+
+    (void)snprintf(error, SL_SERVER_ERROR_SIZE, "out of memory");
+    if (made == NULL)
+        return SL_NOMEM;
+    made->shared.limits = config->limits;
+    made->shared.log = config->log;
+    made->told_ms = sl_clock_monotonic_ms() - TELL_EVERY_MS;
+    tell_where(made);
+    raise_descriptors(made);
+    status = set_up(made, config, error);
+    if (status != SL_OK) {
+        sl_server_close(made);
+        return status;
+    }
+    sl_log_line(config->log, SL_LOG_STORY, "waiting for sensors");
+    *server = made;
+    return SL_OK;
+}
+
+void sl_server_run(struct sl_server *server)
+{
+    sl_loop_run(server->loop);
+}
+
+static void stop_workers(struct sl_worker **workers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sl_worker_drain(workers[i]);
+    for (size_t i = 0; i < count; i++)
+        sl_worker_join(workers[i]);
+}
+
+static void free_workers(struct sl_worker **workers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sl_worker_free(workers[i]);
+    free(workers);
+}
+
+/*
+ * The order matters: nobody new comes in; then strangers go, because they could still become sensors;
+ * then sensors go, which needs the committer; then the committer, which answers into workers' queues.
+ */
+void sl_server_close(struct sl_server *server)
+{
+    struct sl_shared *shared;
+
+    if (server == NULL)
+        return;
+    shared = &server->shared;
+    for (size_t i = 0; i < server->listener_count; i++)
+        sl_listener_close(server->listeners[i]);
+    stop_workers(shared->handshakes, shared->handshake_count);
+    stop_workers(shared->io, shared->io_count);
+    sl_committer_stop(shared->committer);
+    free_workers(shared->handshakes, shared->handshake_count);
+    free_workers(shared->io, shared->io_count);
+    sl_door_free(shared->door);
+    sl_trust_unref(shared->trust);
+    sl_loop_free(server->loop);
+    free(server);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server.h -- the whole server: listeners, workers, committer, store, and its orderly end.
+ *
+ *   main thread        listens, accepts, counts at the door, takes signals
+ *   handshake threads  strangers, until they are admitted or refused
+ *   I/O threads        sensors that are in
+ *   committer          the store: one transaction for everything that waits
+ *
+ * Memory   Made by sl_server_open(), freed by sl_server_close().
+ * Threads  open, run and close from one thread, which must be the process's first: it starts the TLS library.
+ */
+#ifndef SL_SERVER_SERVER_H
+#define SL_SERVER_SERVER_H
+
+#include "server/shared.h"
+
+enum { SL_SERVER_LISTENERS_MAX = 16, SL_SERVER_ERROR_SIZE = 512 };
+
+struct sl_server_config {
+    struct sl_trust_files files;
+    const char *listen[SL_SERVER_LISTENERS_MAX]; /* "ADDR:PORT" */
+    size_t listen_count;                         /* 0: "[::]:23456" */
+    const char *store;                           /* file, or ":memory:" */
+    size_t io_threads;                           /* 1 or more */
+    size_t handshake_threads;                    /* 1 or more */
+    struct sl_server_limits limits;
+    struct sl_log *log; /* borrowed */
+};
+
+struct sl_server;
+
+/*
+ * Loads and checks everything, opens the store, starts the threads and listens.
+ * SL_OK         `*server` is the caller's.
+ * SL_BAD_INPUT  A file or value can't be used; `error` has one sentence; likewise
+ * SL_IO         (store, address, threads), SL_LIMIT (the store is in use) and SL_NOMEM.
+ */
+SL_MUST_USE enum sl_status sl_server_open(const struct sl_server_config *config,
+                                          struct sl_server **server,
+                                          char error[static SL_SERVER_ERROR_SIZE]);
+
+/* Serves until SIGTERM or SIGINT, then drains: everything received is committed and acknowledged. */
+void sl_server_run(struct sl_server *server);
+
+/* Frees. Null is allowed. */
+void sl_server_close(struct sl_server *server);
+
+#endif

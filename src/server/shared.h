@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shared.h -- what all threads of one server share, and how they are set.
+ *
+ * Threads  Read-only after start, but for what guards itself (log, door, committer, workers' queues).
+ */
+#ifndef SL_SERVER_SHARED_H
+#define SL_SERVER_SHARED_H
+
+#include "base/log.h"
+#include "server/committer.h"
+#include "server/door.h"
+#include "tls/trust.h"
+
+struct sl_worker;
+
+struct sl_server_limits {
+    struct sl_door_limits door;
+    int64_t handshake_ms;    /* for connecting and handshake */
+    int64_t handshake_bytes; /* read of a peer before it is authenticated */
+    int64_t idle_ms;         /* without a byte from an authenticated sensor */
+    int64_t line_bytes;      /* longest line, with its ending */
+    int64_t drain_ms;        /* for saying goodbye at the end */
+    int64_t queued_batches;  /* waiting for the committer */
+};
+
+struct sl_shared {
+    struct sl_server_limits limits;
+    struct sl_log *log;
+    struct sl_trust *trust;
+    struct sl_door *door;
+    struct sl_committer *committer;
+    struct sl_worker **io; /* workers of authenticated sensors */
+    size_t io_count;
+    struct sl_worker **handshakes; /* workers of strangers */
+    size_t handshake_count;
+};
+
+#endif

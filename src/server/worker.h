@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.h -- a thread with an event loop and the connections that belong to it.
+ *
+ * There are two kinds: handshake workers, where strangers are until they are admitted or refused, and I/O
+ * workers, for sensors that are in. A connection belongs to one worker at a time; it comes in
+ * through the worker's queue, and so do the committer's answers.
+ *
+ * Threads  adopt, answer, room, drain: from any thread. The rest from the worker's own.
+ */
+#ifndef SL_SERVER_WORKER_H
+#define SL_SERVER_WORKER_H
+
+#include "net/loop.h"
+#include "server/shared.h"
+
+struct sl_connection;
+
+/* Starts the thread. SL_OK, SL_NOMEM, SL_IO. */
+SL_MUST_USE enum sl_status sl_worker_start(struct sl_shared *shared, struct sl_worker **worker);
+
+/* Gives it a connection to own. SL_CLOSED: it's draining; the connection is still the caller's. */
+SL_MUST_USE enum sl_status sl_worker_adopt(struct sl_worker *worker,
+                                           struct sl_connection *connection);
+
+/* Gives a batch back to the connection that waits for it. */
+void sl_worker_answer(struct sl_worker *worker, struct sl_batch *batch);
+
+/* The committer's queue has room again. */
+void sl_worker_room(struct sl_worker *worker);
+
+/* Ends its connections in order and then its thread; after the limit's drain_ms in disorder. */
+void sl_worker_drain(struct sl_worker *worker);
+
+/* Waits for the thread's end. */
+void sl_worker_join(struct sl_worker *worker);
+
+/* Frees; after join and after the committer stopped. Null is allowed. */
+void sl_worker_free(struct sl_worker *worker);
+
+/* How many connections belong to it now. */
+size_t sl_worker_load(const struct sl_worker *worker);
+
+/* For connections: the loop, and a call of sl_connection_turn() in the loop's next turn. */
+struct sl_loop *sl_worker_loop(struct sl_worker *worker);
+void sl_worker_again(struct sl_worker *worker, struct sl_connection *connection);
+
+/* For connections: it's gone (freed by the worker at the end of this turn), or another worker takes it. */
+void sl_worker_gone(struct sl_worker *worker, struct sl_connection *connection);
+void sl_worker_move(struct sl_worker *worker, struct sl_connection *connection);
+
+#endif
