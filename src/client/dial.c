@@ -197,7 +197,7 @@ static enum sl_status step_state(struct sl_dial *dial, int64_t now_ms)
         break;
     case SL_DIAL_IDLE:
     case SL_DIAL_READY:
-        assert(!"a dial is stepped between start and ready");
+        assert(false && "a dial is stepped between start and ready");
     }
     bool waits = status == SL_WANT_READ || status == SL_WANT_WRITE;
     if (!waits || now_ms < dial->deadline_ms)
