@@ -24,7 +24,7 @@ static const char usage[] =
     "  readings    what was logged, in the order of storing\n"
     "  gaps        numbers that a sensor said will never come, or that were refused\n"
     "  tail        the last 10 readings, and then new ones as they are logged\n"
-    "  verify      is every number there that was acknowledged? Exit code 0: yes, 1: no\n"
+    "  verify      is all there that was acknowledged? Exit code 0 means yes, 1 no\n"
     "\n"
     "Options";
 

@@ -110,7 +110,7 @@ static enum sl_status say(struct sl_reader *reader, enum sl_status status, const
  */
 static enum sl_status explain_failure(struct sl_reader *reader, enum sl_status status)
 {
-    int code = sqlite3_errcode(reader->db);
+    int code = sqlite3_errcode(reader->db) & 0xff;
 
     if (status == SL_IO && (code == SQLITE_CANTOPEN || code == SQLITE_READONLY))
         return say(

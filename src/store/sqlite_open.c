@@ -144,10 +144,14 @@ static enum sl_status lock_file(struct opening *opening)
         return errno == EWOULDBLOCK ? say_locked(opening, fd)
                                     : say_errno(opening, "can't lock its lock file (FILE.lock)");
 
-    /* Only for people who wonder: a store works as well without its process number written here. */
-    int len = snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) == 0 && pwrite(fd, holder, (size_t)len, 0) != len)
-        (void)ftruncate(fd, 0);
+    /*
+     * Only for people who wonder: a lock works as well without the number of its process. The blanks
+     * cover what an earlier server left.
+     */
+    int len = snprintf(holder, sizeof holder, "%-20ld\n", (long)getpid());
+    ssize_t written = pwrite(fd, holder, (size_t)len, 0);
+
+    (void)written;
     return SL_OK;
 }
 
@@ -257,7 +261,6 @@ static enum sl_status configure(const struct opening *opening, bool file)
     if (status == SL_OK)
         status = execute(opening, "PRAGMA synchronous = FULL;"
                                   "PRAGMA foreign_keys = ON;"
-                                  "PRAGMA trusted_schema = OFF;"
                                   "PRAGMA wal_autocheckpoint = 4000;"
                                   "PRAGMA journal_size_limit = 67108864");
     if (status == SL_OK && opening->fresh)
