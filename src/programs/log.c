@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log.c -- sensorlink-log: reads what sensorlink-server logged. Options in, exit code out; the commands are in
- * log_commands.c.
+ * log.c -- sensorlink-log: reads what sensorlink-server logged. Options in, exit code out; the
+ * commands are in log_commands.c.
  */
 #include <errno.h>
 #include <signal.h>
@@ -196,10 +196,11 @@ static int run(const struct arguments *arguments)
 int main(int argc, char **argv)
 {
     struct arguments arguments = {.store = "readings.db", .last = -1};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
     int code = read_arguments(&arguments, argc, argv);
 
-    /* A closed pipe is an error of write() like others, so that each ends with its own exit code. */
-    (void)signal(SIGPIPE, SIG_IGN);
+    /* A closed pipe then is an error of write() like others, and each ends with its exit code. */
+    (void)sigaction(SIGPIPE, &ignore, NULL);
     if (code == EX_OK && arguments.version)
         (void)printf("sensorlink-log %s\n", SENSORLINK_VERSION);
     else if (code == EX_OK && !arguments.help)

@@ -2,8 +2,8 @@
 /*
  * log_commands.c -- the commands of sensorlink-log.
  *
- * A command that finds nothing says so on the terminal or in the log of whoever runs it (standard error), and
- * is a success: an empty store is not a fault.
+ * A command that finds nothing says so on the terminal or in the log of whoever runs it (standard
+ * error), and is a success: an empty store is not a fault.
  */
 #include "programs/log_commands.h"
 
@@ -155,8 +155,8 @@ static enum sl_status give_new_reading(void *ctx, const struct sl_logged *logged
 }
 
 /*
- * Waits a moment for more, or for the end of whoever reads our output: poll() on the output answers at once
- * when a pipe loses its reader, and otherwise not before its time.
+ * Waits a moment for more, or for the end of whoever reads our output: poll() on the output answers
+ * at once when a pipe loses its reader, and otherwise not before its time.
  */
 static enum sl_status wait_a_moment(FILE *out)
 {

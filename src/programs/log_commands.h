@@ -29,7 +29,8 @@ struct sl_log_command {
      * SL_OK         Done; `*result` is the exit code (verify: 1 where the store isn't complete).
      * SL_CUT        Nobody reads the output any more.
      * SL_BAD_INPUT  The store is damaged: sl_reader_error().
-     * SL_IO         Reading the store failed (sl_reader_error()), or writing the output (errno; ferror(out)).
+     * SL_IO         Reading the store failed (sl_reader_error()), or writing the output (errno;
+     *               ferror(out)).
      * SL_NOMEM      No memory.
      */
     enum sl_status (*run)(struct sl_log_request *request, int *result);

@@ -10,8 +10,9 @@
 #include "base/clock.h"
 
 /*
- * Reads `text` as a time: Unix seconds (`1764000000.25`), ISO 8601 (`2026-11-23`, `2026-11-23T03:09Z`), `now`, or
- * a time ago (`1h`, `-90s`, `2d`; units s, m, h, d, w) counted from `now_us`.
+ * Reads `text` as a time: Unix seconds (`1764000000.25`), ISO 8601 (`2026-11-23`,
+ * `2026-11-23T03:09Z`), `now`, or a time ago (`1h`, `-90s`, `2d`; units s, m, h, d, w) counted from
+ * `now_us`.
  * SL_OK         `*time_us` is set.
  * SL_BAD_INPUT  It is none of these.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * block.c -- builds a block's JSON text. Every reading passes here, so nothing on this way formats with
- * printf or allocates for each reading.
+ * block.c -- builds a block's JSON text. Every reading passes here, so nothing on this way formats
+ * with printf or allocates for each reading.
  */
 #include "store/block.h"
 
@@ -13,7 +13,10 @@
 enum {
     SECOND_US = 1000000,
     DIGITS_MAX = 20,
-    /* A unit's byte can become \u00XX; the rest is separators, quotes and a time with its sign and point. */
+    /*
+     * A unit's byte can become \u00XX; the rest is separators, quotes and a time with its sign and
+     * point.
+     */
     ITEM_MAX = SL_NAME_MAX + SL_VALUE_SIZE + 6 * SL_UNIT_BYTES_MAX + DIGITS_MAX + 32
 };
 
@@ -63,7 +66,10 @@ static char *put_time(char *out, int64_t time_us)
     return out;
 }
 
-/* RFC 8259, section 7: what must be escaped in a string. Everything else of UTF-8 stands for itself. */
+/*
+ * RFC 8259, section 7: what must be escaped in a string. Everything else of UTF-8 stands for
+ * itself.
+ */
 static char *put_string(char *out, struct sl_bytes text)
 {
     static const char hex[] = "0123456789abcdef";

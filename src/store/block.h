@@ -3,12 +3,13 @@
  * block.h -- consecutive readings of one stream in the form in which they are stored.
  *
  * A block's text is a JSON array with one array a reading, `[time,"name",value]` or
- * `[time,"name",value,"unit"]`; time is Unix seconds with up to six decimals, or null. It is built by the
- * thread that received the readings and stored as it is.
+ * `[time,"name",value,"unit"]`; time is Unix seconds with up to six decimals, or null. It is built
+ * by the thread that received the readings and stored as it is.
  *
- * Either every reading of a block has a time or none has, and their times lie at most SL_BLOCK_SPAN_US
- * apart. So `oldest_us` and `newest_us` stand for the whole block, and an index over one of them finds a
- * sensor's day without looking at the rest. A reading that doesn't fit begins the next block.
+ * Either every reading of a block has a time or none has, and their times lie at most
+ * SL_BLOCK_SPAN_US apart. So `oldest_us` and `newest_us` stand for the whole block, and an index
+ * over one of them finds a sensor's day without looking at the rest. A reading that doesn't fit
+ * begins the next block.
  *
  * Memory   The caller owns the block; start with `{0}`, release with sl_block_clear().
  * Limits   Text up to the limit given to sl_block_add(); times up to SL_BLOCK_SPAN_US apart.
@@ -36,14 +37,18 @@ struct sl_block {
 /*
  * Appends a reading that sl_reading_parse() took. `limit` is at least SL_BLOCK_LIMIT_MIN.
  * SL_OK     Appended; count grew. An empty block takes every reading.
- * SL_LIMIT  It doesn't fit into this block: the text would exceed `limit` bytes, or its time is too far from
- *           the others'. Nothing changed; hand the block on and add the reading to an empty one.
+ * SL_LIMIT  It doesn't fit into this block: the text would exceed `limit` bytes, or its time is too
+ *           far from the others'. Nothing changed; hand the block on and add the reading to an
+ *           empty one.
  * SL_NOMEM  No memory; nothing changed.
  */
 SL_MUST_USE enum sl_status sl_block_add(struct sl_block *block, const struct sl_reading *reading,
                                         size_t limit);
 
-/* The whole text, a closed array. Valid until the block is changed, reset or cleared. The block isn't empty. */
+/*
+ * The whole text, a closed array. Valid until the block is changed, reset or cleared. The block
+ * isn't empty.
+ */
 struct sl_bytes sl_block_text(const struct sl_block *block);
 
 /* Empties the block but keeps its memory. */

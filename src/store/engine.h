@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine.h -- what an engine supplies to store.c. Included by store.c and by engines, by nobody else.
+ * engine.h -- what an engine supplies to store.c. Included by store.c and by engines, by nobody
+ * else.
  *
  * Arguments are checked in store.c; what each function promises stands in store.h.
  */

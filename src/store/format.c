@@ -149,7 +149,10 @@ static void table_row(struct sl_rows *rows, const struct sl_cell *cells)
     (void)putc('\n', rows->out);
 }
 
-/* RFC 4180, section 2: quotes around what holds a comma, a quote or a line's end, and quotes doubled. */
+/*
+ * RFC 4180, section 2: quotes around what holds a comma, a quote or a line's end, and quotes
+ * doubled.
+ */
 static void put_csv(FILE *out, struct sl_bytes text)
 {
     bool plain = true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * format.h -- rows of named columns as an aligned table, CSV (RFC 4180, lines end in '\n') or JSON (RFC 8259).
+ * format.h -- rows of named columns as an aligned table, CSV (RFC 4180, lines end in '\n') or JSON
+ * (RFC 8259).
  *
  * Rows are written as they come; a table's columns grow where a cell needs it.
  *
@@ -30,7 +31,7 @@ enum sl_cell_kind {
     SL_CELL_TEXT,    /* cell.text; an empty one is null in JSON */
     SL_CELL_NUMBER,  /* cell.text, which is a JSON number and is written as it is */
     SL_CELL_INTEGER, /* cell.number */
-    SL_CELL_TIME /* cell.number in microseconds, or SL_TIME_NONE: ISO 8601 in a table, else Unix seconds */
+    SL_CELL_TIME     /* cell.number in us, or SL_TIME_NONE; ISO 8601 in tables, else Unix seconds */
 };
 
 struct sl_column {
@@ -55,7 +56,10 @@ struct sl_rows {
     int widths[SL_COLUMNS_MAX];
 };
 
-/* Finds a format by its name ("table", "csv", "json", "senml", "influx"); SL_BAD_INPUT: there is none. */
+/*
+ * Finds a format by its name ("table", "csv", "json", "senml", "influx"); SL_BAD_INPUT: there is
+ * none.
+ */
 SL_MUST_USE enum sl_status sl_format_find(const char *name, enum sl_format *format);
 
 /*
@@ -68,7 +72,10 @@ SL_MUST_USE enum sl_status sl_rows_begin(struct sl_rows *rows);
 SL_MUST_USE enum sl_status sl_rows_add(struct sl_rows *rows, const struct sl_cell *cells);
 SL_MUST_USE enum sl_status sl_rows_end(struct sl_rows *rows);
 
-/* What became of everything written to `out` so far, but for what is still in its buffer. Statuses as above. */
+/*
+ * What became of everything written to `out` so far, but for what is still in its buffer. Statuses
+ * as above.
+ */
 SL_MUST_USE enum sl_status sl_format_check(FILE *out);
 
 /* Empties the buffer first. */

@@ -43,8 +43,8 @@ static enum sl_status add_row(struct sl_reading_writer *writer, const struct sl_
 }
 
 /*
- * RFC 8428, section 4.5.3: below 2^28 a time is relative to now. A sensor whose clock stood in the 1970s is
- * given the time received instead.
+ * RFC 8428, section 4.5.3: below 2^28 a time is relative to now. A sensor whose clock stood in the
+ * 1970s is given the time received instead.
  */
 static int64_t senml_time(const struct sl_logged *logged)
 {
@@ -53,7 +53,10 @@ static int64_t senml_time(const struct sl_logged *logged)
     return time < (INT64_C(1) << 28) * 1000000 ? logged->received_us : time;
 }
 
-/* RFC 8428: `bn` holds until it is given anew, so it stands once for each run of one sensor's readings. */
+/*
+ * RFC 8428: `bn` holds until it is given anew, so it stands once for each run of one sensor's
+ * readings.
+ */
 static void put_base_name(struct sl_reading_writer *writer, struct sl_bytes sensor)
 {
     FILE *out = writer->rows.out;
@@ -107,8 +110,9 @@ static void put_tag(FILE *out, struct sl_bytes text)
 }
 
 /*
- * A unit that ends in a backslash is left out: line protocol has no way to write one before the blank that
- * ends the tags. Nanoseconds are the microseconds with three zeros, which never overflows.
+ * A unit that ends in a backslash is left out: line protocol has no way to write one before the
+ * blank that ends the tags. Nanoseconds are the microseconds with three zeros, which never
+ * overflows.
  */
 static enum sl_status add_influx(struct sl_reading_writer *writer, const struct sl_logged *logged)
 {

@@ -26,7 +26,10 @@ struct sl_reading_writer {
     char sensor[SL_WRITER_SENSOR_MAX]; /* SenML: whose base name stands */
 };
 
-/* Starts on `out`; `following` is for readings that come as they are logged. Statuses as in format.h. */
+/*
+ * Starts on `out`; `following` is for readings that come as they are logged. Statuses as in
+ * format.h.
+ */
 SL_MUST_USE enum sl_status sl_reading_writer_begin(struct sl_reading_writer *writer, FILE *out,
                                                    enum sl_format format, bool following,
                                                    bool bold);

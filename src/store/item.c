@@ -2,8 +2,8 @@
 /*
  * item.c -- reads the one shape of JSON that block.c writes: [[time,"name",value,"unit"],...].
  *
- * White space between its parts is taken as well, so that a store whose text went through another JSON
- * tool still reads.
+ * White space between its parts is taken as well, so that a store whose text went through another
+ * JSON tool still reads.
  */
 #include "store/item.h"
 

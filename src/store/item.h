@@ -4,7 +4,8 @@
  *
  * Values stay the text that was stored: no number passes through a double on its way to people.
  *
- * Memory   An item points into the text, or into itself where the text has escapes. Nothing allocates.
+ * Memory   An item points into the text, or into itself where the text has escapes. Nothing
+ *          allocates.
  * Limits   Those of reading.h: longer parts are damage.
  * Threads  Pure functions.
  */

@@ -105,8 +105,8 @@ static enum sl_status say(struct sl_reader *reader, enum sl_status status, const
 }
 
 /*
- * SQLite needs FILE-wal and FILE-shm to read a store, and makes them where no server has. Where it may
- * not, its own answer is "unable to open database file", which helps nobody.
+ * SQLite needs FILE-wal and FILE-shm to read a store, and makes them where no server has. Where it
+ * may not, its own answer is "unable to open database file", which helps nobody.
  */
 static enum sl_status explain_failure(struct sl_reader *reader, enum sl_status status)
 {
@@ -293,7 +293,8 @@ enum sl_status sl_reader_gaps(struct sl_reader *reader, const struct sl_reader_f
 {
     static const char query[] =
         "SELECT g.id, g.received, g.first, g.last, s.name, t.stream, g.reason"
-        " FROM gaps g CROSS JOIN streams t ON t.id = g.stream CROSS JOIN sensors s ON s.id = t.sensor"
+        " FROM gaps g CROSS JOIN streams t ON t.id = g.stream"
+        " CROSS JOIN sensors s ON s.id = t.sensor"
         " WHERE g.id > ?1 AND (?2 IS NULL OR s.name = ?2) AND g.received >= ?3 AND g.received < ?4"
         " ORDER BY g.id LIMIT 1";
     int64_t until = filter->until_us == SL_TIME_NONE ? INT64_MAX : filter->until_us;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reader.h -- reads a store's file, also while a server writes to it. What sensorlink-log stands on.
+ * reader.h -- reads a store's file, also while a server writes to it. What sensorlink-log stands
+ * on.
  *
  * The file is opened read-only. No read transaction is open while a callback runs (but in
- * sl_reader_verify()), so a reader that waits for its output, in a pager say, never makes the server's
- * write-ahead log grow.
+ * sl_reader_verify()), so a reader that waits for its output, in a pager say, never makes the
+ * server's write-ahead log grow.
  *
- * Memory   One struct from sl_reader_open(), freed by sl_reader_close(); 64 Ki block numbers and one
- *          block's text at most. What a callback gets is valid during the call.
+ * Memory   One struct from sl_reader_open(), freed by sl_reader_close(); 64 Ki block numbers and
+ *          one block's text at most. What a callback gets is valid during the call.
  * Limits   None of its own.
  * Threads  One thread at a time.
  */
@@ -87,7 +88,8 @@ SL_MUST_USE enum sl_status sl_reader_open(const char *path, struct sl_reader **r
 void sl_reader_close(struct sl_reader *reader);
 
 /*
- * All of the following end with the first status but SL_OK that a callback returns, and return it. Their own:
+ * All of the following end with the first status but SL_OK that a callback returns, and return it.
+ * Their own:
  * SL_OK         Everything was given.
  * SL_BAD_INPUT  The store is damaged; sl_reader_error() says what.
  * SL_IO         It can't be read; sl_reader_error() says why.
@@ -95,15 +97,19 @@ void sl_reader_close(struct sl_reader *reader);
  */
 
 /*
- * Gives the readings that the filter takes, in the order of storing; of them only the `last` ones that were
- * stored last. A reading's time is the sensor's, or the received time where the sensor had none.
- * Called again, it gives what was stored since the last call: that is how a live store is followed.
+ * Gives the readings that the filter takes, in the order of storing; of them only the `last` ones
+ * that were stored last. A reading's time is the sensor's, or the received time where the sensor
+ * had none. Called again, it gives what was stored since the last call: that is how a live store is
+ * followed.
  */
 SL_MUST_USE enum sl_status sl_reader_readings(
     struct sl_reader *reader, const struct sl_reader_filter *filter, int64_t last,
     enum sl_status (*each)(void *ctx, const struct sl_logged *logged), void *ctx);
 
-/* True where something was committed since this was called last, and at the first call. Costs next to nothing. */
+/*
+ * True where something was committed since this was called last, and at the first call. Costs next
+ * to nothing.
+ */
 SL_MUST_USE enum sl_status sl_reader_changed(struct sl_reader *reader, bool *changed);
 
 /* Gives the sensors by name; of the filter only `sensor` counts. */
@@ -116,7 +122,10 @@ SL_MUST_USE enum sl_status sl_reader_gaps(
     struct sl_reader *reader, const struct sl_reader_filter *filter,
     enum sl_status (*each)(void *ctx, const struct sl_logged_gap *gap), void *ctx);
 
-/* Compares every stream with its blocks and gaps, in one snapshot; of the filter only `sensor` counts. */
+/*
+ * Compares every stream with its blocks and gaps, in one snapshot; of the filter only `sensor`
+ * counts.
+ */
 SL_MUST_USE enum sl_status sl_reader_verify(
     struct sl_reader *reader, const struct sl_reader_filter *filter,
     enum sl_status (*each)(void *ctx, const struct sl_verified *verified), void *ctx);

@@ -2,9 +2,9 @@
 /*
  * reader_blocks.c -- finds the blocks that may hold what is asked for, and gives their readings.
  *
- * Keys of blocks grow in the order of storing and blocks never change, so a list of keys stays true while
- * the server goes on. Keys are listed in portions; each block is then read by itself, in a transaction that
- * ends before anybody sees a reading.
+ * Keys of blocks grow in the order of storing and blocks never change, so a list of keys stays true
+ * while the server goes on. Keys are listed in portions; each block is then read by itself, in a
+ * transaction that ends before anybody sees a reading.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +39,10 @@ static const char query_all[] =
 static const char query_all_backwards[] =
     "SELECT id FROM blocks WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT ?3";
 
-/* CROSS JOIN keeps SQLite from going through all blocks: each sensor is one range of blocks_by_time. */
+/*
+ * CROSS JOIN keeps SQLite from going through all blocks: each sensor is one range of
+ * blocks_by_time.
+ */
 #define BY_TIME                                                                                    \
     "SELECT b.id FROM sensors s CROSS JOIN blocks b ON b.sensor = s.id"                            \
     " WHERE (?4 IS NULL OR s.name = ?4) AND b.newest >= ?5 AND b.newest < ?7 AND b.oldest < ?6"    \
@@ -125,7 +128,9 @@ static bool matches(const struct sl_reader_filter *filter, const struct sl_logge
            (filter->until_us == SL_TIME_NONE || time < filter->until_us);
 }
 
-/* Counts a block's matching readings and gives them, but for the first search->skip, where `give`. */
+/*
+ * Counts a block's matching readings and gives them, but for the first search->skip, where `give`.
+ */
 static enum sl_status walk_block(struct search *search, int64_t key, bool give, int64_t *count)
 {
     struct sl_logged logged;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reader_verify.c -- does the store hold what it acknowledged? For each stream the numbers 1..last must be
- * covered by blocks and gaps, each once, and each block must hold as many readings as it says.
+ * reader_verify.c -- does the store hold what it acknowledged? For each stream the numbers 1..last
+ * must be covered by blocks and gaps, each once, and each block must hold as many readings as it
+ * says.
  *
- * All of it is read in one snapshot, and every block's text is looked at: on a large store this takes a
- * while, during which the server's write-ahead log can't be emptied.
+ * All of it is read in one snapshot, and every block's text is looked at: on a large store this
+ * takes a while, during which the server's write-ahead log can't be emptied.
  */
 #include "store/reader_file.h"
 

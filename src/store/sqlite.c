@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sqlite.c -- the SQLite engine: transactions, streams, blocks and gaps. The schema stands in schema.c,
- * opening and locking in sqlite_open.c.
+ * sqlite.c -- the SQLite engine: transactions, streams, blocks and gaps. The schema stands in
+ * schema.c, opening and locking in sqlite_open.c.
  *
  * Some failures make SQLite roll back on its own (disk full, for one). A statement after that would
  * commit by itself, so everything here looks first whether its transaction is still open.
@@ -99,7 +99,9 @@ static enum sl_status check_transaction(struct sl_sqlite_store *self)
     return SL_IO;
 }
 
-/* Makes the statement ready for its next use; what a failed step had to say was said by the step. */
+/*
+ * Makes the statement ready for its next use; what a failed step had to say was said by the step.
+ */
 static void finish(sqlite3_stmt *statement)
 {
     (void)sqlite3_reset(statement);
@@ -134,7 +136,9 @@ static enum sl_status run(struct sl_sqlite_store *self, enum sl_sqlite_statement
     return status;
 }
 
-/* Steps to a statement's only row. SL_OK: `*found` says whether there is one; finish() afterwards. */
+/*
+ * Steps to a statement's only row. SL_OK: `*found` says whether there is one; finish() afterwards.
+ */
 static enum sl_status look(struct sl_sqlite_store *self, enum sl_sqlite_statement which, int bound,
                            const char *doing, bool *found)
 {
@@ -296,8 +300,8 @@ static enum sl_status read_stream(struct sl_sqlite_store *self, const char *sens
 }
 
 /*
- * Moves the stream's `last` over the claimed numbers. The update repeats the condition that was just
- * read, so that even a second writer beside us couldn't make one number count twice.
+ * Moves the stream's `last` over the claimed numbers. The update repeats the condition that was
+ * just read, so that even a second writer beside us couldn't make one number count twice.
  */
 static enum sl_status claim_numbers(struct sl_sqlite_store *self, const char *sensor,
                                     int64_t stream, int64_t received_us, struct claim *claim)

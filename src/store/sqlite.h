@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sqlite.h -- the SQLite engine's own struct, shared by sqlite.c (what it does with an open database)
- * and sqlite_open.c (how one is opened). Nobody else includes it, but for its tests.
+ * sqlite.h -- the SQLite engine's own struct, shared by sqlite.c (what it does with an open
+ * database) and sqlite_open.c (how one is opened). Nobody else includes it, but for its tests.
  */
 #ifndef SL_STORE_SQLITE_H
 #define SL_STORE_SQLITE_H
@@ -41,12 +41,15 @@ struct sl_sqlite_store {
 const struct sl_store_functions *sl_sqlite_functions(void);
 
 /*
- * Prepares every statement and reads the latest received time; fails where tables of ours are missing.
- * Statuses as in store.h, with the sentence in `error`.
+ * Prepares every statement and reads the latest received time; fails where tables of ours are
+ * missing. Statuses as in store.h, with the sentence in `error`.
  */
 SL_MUST_USE enum sl_status sl_sqlite_prepare(struct sl_sqlite_store *self);
 
-/* Puts what SQLite says of the last failure, after `doing`, into `error`. Returns the status to give. */
+/*
+ * Puts what SQLite says of the last failure, after `doing`, into `error`. Returns the status to
+ * give.
+ */
 enum sl_status sl_sqlite_fail(struct sl_sqlite_store *self, const char *doing);
 
 #endif

@@ -2,9 +2,10 @@
 /*
  * sqlite_open.c -- opens or makes a store's file, and keeps a second server out of it.
  *
- * A server holds flock() on FILE.lock while it has FILE open. The lock ends with the process, however
- * that ends, and leaves SQLite's own locks alone, so that readers work beside a server. FILE.lock itself
- * stays: removing it could let two servers in. It names the process that made it, for people.
+ * A server holds flock() on FILE.lock while it has FILE open. The lock ends with the process,
+ * however that ends, and leaves SQLite's own locks alone, so that readers work beside a server.
+ * FILE.lock itself stays: removing it could let two servers in. It names the process that made it,
+ * for people.
  *
  * A file that isn't a store of ours is refused before anything is written to it.
  */
@@ -82,8 +83,9 @@ static enum sl_status sync_folder(const struct opening *opening)
 }
 
 /*
- * Makes the file where there is none, because SQLite would make it readable to everybody. A file that
- * exists is never opened here: closing it again would drop locks that SQLite holds on it in this process.
+ * Makes the file where there is none, because SQLite would make it readable to everybody. A file
+ * that exists is never opened here: closing it again would drop locks that SQLite holds on it in
+ * this process.
  */
 static enum sl_status make_file(struct opening *opening)
 {
@@ -145,8 +147,8 @@ static enum sl_status lock_file(struct opening *opening)
                                     : say_errno(opening, "can't lock its lock file (FILE.lock)");
 
     /*
-     * Only for people who wonder: a lock works as well without the number of its process. The blanks
-     * cover what an earlier server left.
+     * Only for people who wonder: a lock works as well without the number of its process. The
+     * blanks cover what an earlier server left.
      */
     int len = snprintf(holder, sizeof holder, "%-20ld\n", (long)getpid());
     ssize_t written = pwrite(fd, holder, (size_t)len, 0);
@@ -213,7 +215,9 @@ static enum sl_status identify(struct opening *opening)
     return SL_OK;
 }
 
-/* Some file systems can't do WAL; SQLite then stays in another mode without calling that an error. */
+/*
+ * Some file systems can't do WAL; SQLite then stays in another mode without calling that an error.
+ */
 static enum sl_status use_wal(const struct opening *opening)
 {
     struct sl_sqlite_store *self = opening->self;
@@ -248,9 +252,9 @@ static enum sl_status make_tables(const struct opening *opening)
 }
 
 /*
- * Settings of this connection. FULL syncs the write-ahead log at every commit: an acknowledged reading
- * survives a power cut. 4,000 pages are 16 MB between two checkpoints, and the log file is cut back to
- * 64 MB after a reader made it longer.
+ * Settings of this connection. FULL syncs the write-ahead log at every commit: an acknowledged
+ * reading survives a power cut. 4,000 pages are 16 MB between two checkpoints, and the log file is
+ * cut back to 64 MB after a reader made it longer.
  */
 static enum sl_status configure(const struct opening *opening, bool file)
 {
@@ -309,7 +313,9 @@ static struct sl_sqlite_store *new_store(void)
     return self;
 }
 
-/* The first statement of a store that fails to open may leave a transaction; close() rolls it back. */
+/*
+ * The first statement of a store that fails to open may leave a transaction; close() rolls it back.
+ */
 static void give_up(struct sl_sqlite_store *self)
 {
     if (self->db != NULL) {

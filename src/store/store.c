@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store.c -- the door to every engine. Here, once for all of them, stands the rule that a reading needs a
- * proven peer: engines see its name and never make one up.
+ * store.c -- the door to every engine. Here, once for all of them, stands the rule that a reading
+ * needs a proven peer: engines see its name and never make one up.
  */
 #include "store/store.h"
 

@@ -46,15 +46,18 @@ SL_MUST_USE enum sl_status sl_store_open_memory(struct sl_store **store);
 /* Rolls back what isn't committed, and frees. Null is allowed. */
 void sl_store_close(struct sl_store *store);
 
-/* All of the following: SL_IO or SL_LIMIT (disk full) where the engine failed; sl_store_error() says how. */
+/*
+ * All of the following: SL_IO or SL_LIMIT (disk full) where the engine failed; sl_store_error() says
+ * how. The transaction then has to be rolled back; a failed commit has done that itself.
+ */
 
 SL_MUST_USE enum sl_status sl_store_begin(struct sl_store *store);
 SL_MUST_USE enum sl_status sl_store_commit(struct sl_store *store);
 void sl_store_rollback(struct sl_store *store);
 
 /*
- * Finds or makes the sensor and its stream, inside a transaction. A stream belongs to one sensor: the same id
- * from another sensor is another stream.
+ * Finds or makes the sensor and its stream, inside a transaction. A stream belongs to one sensor:
+ * the same id from another sensor is another stream.
  * SL_OK      `*out` is set.
  * SL_DENIED  A sensor is known whose name differs from this one's only in upper and lower case.
  */
@@ -63,13 +66,13 @@ SL_MUST_USE enum sl_status sl_store_stream(struct sl_store *store, const struct 
                                            struct sl_store_stream *out);
 
 /*
- * Appends a block under the peer's name, inside a transaction. `block->first` must be the stream's last + 1;
- * 0 lets the store number the block (plain lines). `received_us` never decreases in a store: where the
- * clock stepped back, the latest received time stands.
- * `peer` must be the one that the stream was opened with.
+ * Appends a block under the peer's name, inside a transaction. `block->first` must be the stream's
+ * last + 1; 0 lets the store number the block (plain lines). `received_us` never decreases in a
+ * store: where the clock stepped back, the latest received time stands. `peer` must be the one that
+ * the stream was opened with.
  * SL_OK      Appended; `*last` is the stream's new last. It's on disk after sl_store_commit().
- * SL_DENIED  Numbers don't follow: another session of the same stream was faster. Nothing was appended,
- *            and the transaction can go on.
+ * SL_DENIED  Numbers don't follow: another session of the same stream was faster. Nothing was
+ *            appended, and the transaction can go on.
  */
 SL_MUST_USE enum sl_status sl_store_append(struct sl_store *store, const struct sl_peer *peer,
                                            int64_t stream, int64_t received_us,

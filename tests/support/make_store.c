@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * make_store.c -- makes a store for system tests, through the store itself: make_store FILE, with lines on
- * standard input. After each `commit` it prints "ok", so a test can write while a reader follows.
+ * make_store.c -- makes a store for system tests, through the store itself: make_store FILE, with
+ * lines on standard input. After each `commit` it prints "ok", so a test can write while a reader
+ * follows.
  *
  *   stream SENSOR STREAM       which stream the following lines are of
  *   received SECONDS           the server's clock, as Unix seconds
@@ -60,12 +61,41 @@ static void end_block(struct maker *maker)
     sl_block_reset(&maker->block);
 }
 
+/* Copies the line's word number `which`, counted from 0. */
+static void take_word(struct maker *maker, const char *line, int which, char word[static WORD_SIZE])
+{
+    const char *at = line;
+
+    for (int i = 0; i < which; i++) {
+        at += strcspn(at, " ");
+        at += strspn(at, " ");
+    }
+    size_t len = strcspn(at, " ");
+
+    need(maker, len > 0 && len < WORD_SIZE, line);
+    memcpy(word, at, len);
+    word[len] = '\0';
+}
+
+static int64_t take_integer(struct maker *maker, const char *line, int which)
+{
+    char word[WORD_SIZE];
+    char *end = NULL;
+
+    take_word(maker, line, which, word);
+    long long number = strtoll(word, &end, 10);
+
+    need(maker, *end == '\0', line);
+    return number;
+}
+
 static void open_stream(struct maker *maker, const char *line)
 {
     char sensor[WORD_SIZE];
     char stream[WORD_SIZE];
 
-    need(maker, sscanf(line, "stream %127s %127s", sensor, stream) == 2, line);
+    take_word(maker, line, 1, sensor);
+    take_word(maker, line, 2, stream);
     end_block(maker);
     begin(maker);
     sl_peer_unref(maker->peer);
@@ -96,11 +126,11 @@ static void add_reading(struct maker *maker, const char *line)
 
 static void add_gap(struct maker *maker, const char *line)
 {
-    long long first = 0;
-    long long last = 0;
+    int64_t first = take_integer(maker, line, 1);
+    int64_t last = take_integer(maker, line, 2);
     char reason[WORD_SIZE];
 
-    need(maker, sscanf(line, "gap %lld %lld %127s", &first, &last, reason) == 3, line);
+    take_word(maker, line, 3, reason);
     end_block(maker);
     begin(maker);
     need(maker,

@@ -2,8 +2,8 @@
 /*
  * test_peer.h -- makes a struct sl_peer for tests of rooms that take one.
  *
- * In the programs only an admitted TLS session can make a peer. This double implements base/peer.h and
- * must never be linked together with src/tls.
+ * In the programs only an admitted TLS session can make a peer. This double implements base/peer.h
+ * and must never be linked together with src/tls.
  *
  * Memory   A peer is made with one reference; sl_peer_unref() frees it.
  */

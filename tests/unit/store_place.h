@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_place.h -- what the tests of the store share: a folder for each test, peers, and blocks made of
- * readings as a sensor would write them.
+ * store_place.h -- what the tests of the store share: a folder for each test, peers, and blocks
+ * made of readings as a sensor would write them.
  */
 #ifndef SL_TESTS_STORE_PLACE_H
 #define SL_TESTS_STORE_PLACE_H

@@ -177,7 +177,9 @@ static void test_store_name_in_another_spelling_is_denied(void **state)
     sl_peer_unref(other);
 }
 
-/* After a failure SQLite may have rolled back by itself; nothing may then be committed one by one. */
+/*
+ * After a failure SQLite may have rolled back by itself; nothing may then be committed one by one.
+ */
 static void test_store_outside_a_transaction_stores_nothing(void **state)
 {
     struct place *place = *state;

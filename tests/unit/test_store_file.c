@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_store_file.c -- a store as a file: crashes, full disks, a second server, files of others, and what
- * the sqlite3 shell sees.
+ * test_store_file.c -- a store as a file: crashes, full disks, a second server, files of others,
+ * and what the sqlite3 shell sees.
  */
 #include "store_place.h"
 
@@ -379,7 +379,9 @@ static void test_store_full_disk_is_a_limit_and_loses_nothing(void **state)
     assert_int_equal(ask(database_of(place), "SELECT count(*) FROM readings"), stored + 200);
 }
 
-/* Writes fail in the middle of commits; what was committed before is there afterwards, and no more. */
+/*
+ * Writes fail in the middle of commits; what was committed before is there afterwards, and no more.
+ */
 static void test_store_failing_disk_never_claims_a_commit(void **state)
 {
     struct place *place = *state;

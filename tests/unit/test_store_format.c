@@ -99,7 +99,9 @@ static void test_format_json_while_following_is_one_object_a_line(void **state)
                    "\"seq\":1}\n");
 }
 
-/* RFC 8428: a base name holds until the next, and a time below 2^28 would mean "relative to now". */
+/*
+ * RFC 8428: a base name holds until the next, and a time below 2^28 would mean "relative to now".
+ */
 static void test_format_senml_gives_base_names_and_absolute_times(void **state)
 {
     (void)state;

@@ -335,7 +335,10 @@ static enum sl_status checkpoint(void *ctx, const struct sl_logged *logged)
     return SL_OK;
 }
 
-/* An output that waits, as a pager's, must not keep the server's write-ahead log from being emptied. */
+/*
+ * An output that waits, as a pager's, must not keep the server's write-ahead log from being
+ * emptied.
+ */
 static void test_reader_holds_no_transaction_while_its_output_waits(void **state)
 {
     struct place *place = *state;
