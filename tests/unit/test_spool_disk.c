@@ -139,7 +139,7 @@ static bool mount_small_disk(const char *folder)
     if (unshare(CLONE_NEWNS) != 0 &&
         (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !map_id("/proc/self/uid_map", uid)))
         return false;
-    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+    return mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
            mount("none", folder, "tmpfs", 0, "size=2m") == 0;
 }
 
