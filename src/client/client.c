@@ -194,11 +194,9 @@ static enum sl_status commit(struct sl_client *client)
         return SL_OK;
     client->dirty = false;
     enum sl_status status = client->spool->functions->commit(client->spool);
-    if (status == SL_OK)
-        return SL_OK;
-    (void)snprintf(client->error, sizeof(client->error), "%s",
-                   client->spool->functions->error(client->spool));
-    return status == SL_NOMEM ? SL_NOMEM : SL_IO;
+    if (status == SL_OK || status == SL_NOMEM)
+        return status;
+    return SL_IO;
 }
 
 static uint64_t draw_random(int64_t now_ms)
@@ -289,6 +287,9 @@ enum sl_status sl_client_step(struct sl_client *client)
         step_dial(client, now_ms);
     if (client->stage == SL_STAGE_WELCOMING || client->stage == SL_STAGE_UP)
         step_uplink(client, now_ms);
+    if (status != SL_OK) /* outranks what failed since on the network */
+        (void)snprintf(client->error, sizeof(client->error), "%s",
+                       client->spool->functions->error(client->spool));
     return status;
 }
 

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runner.c -- a client in an event loop; see runner.h. */
+#include "client/runner.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/clock.h"
+#include "client/lookup.h"
+#include "client/progress.h"
+
+enum {
+    PENDING_MAX = 4096, /* readings between two commits */
+    RETRY_MS = 1000,    /* the spool failed: try again */
+    FAREWELL_MS = 2000, /* for the last acknowledgements after a signal */
+    TEXT_SIZE = 1024
+};
+
+/* Before this moment (2024-01-01) no clock of a running sensor can be right. */
+#define CLOCK_IS_SET_US INT64_C(1704067200000000)
+
+/* A reading that the spool hasn't committed yet. */
+struct pending {
+    int64_t time_us;
+    size_t len;
+    char text[SL_SPOOL_TEXT_MAX];
+};
+
+struct sl_runner {
+    struct sl_loop *loop;
+    struct sl_log *log;
+    struct sl_client *client;
+    struct sl_lookup *lookup;
+    struct sl_progress progress;
+    struct sl_source *source; /* null before it is set */
+    struct sl_watch *watch;   /* on watched_fd */
+    int watched_fd;
+    struct sl_timer *step_timer;
+    struct sl_timer *end_timer; /* --timeout, then the farewell */
+    struct sl_signal *signals[2];
+    int64_t timeout_ms;
+    bool echo;
+
+    struct pending *pending; /* `count` of them, of which the first `submitted` are in the spool */
+    size_t count;
+    size_t submitted;
+    bool spool_fails;
+    bool source_waits; /* was told SL_LIMIT */
+
+    bool ended;   /* the source */
+    bool leaving; /* a signal came */
+    bool refused; /* the last try ended so */
+    int64_t rejected;
+    int exit_code; /* -1 while running */
+    char error[TEXT_SIZE];
+};
+
+int64_t sl_runner_now_us(void)
+{
+    int64_t now_us = sl_clock_wall_us();
+    return now_us < CLOCK_IS_SET_US ? SL_TIME_NONE : now_us;
+}
+
+const char *sl_runner_error(const struct sl_runner *runner)
+{
+    return runner->error;
+}
+
+/* One line for people; the progress line makes way for it. */
+static void say(struct sl_runner *runner, enum sl_log_level level, const char *format,
+                va_list arguments)
+{
+    char text[TEXT_SIZE];
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    if (!sl_log_shows(runner->log, level))
+        return;
+    sl_progress_hide(&runner->progress);
+    sl_log_line(runner->log, level, "%s", text);
+}
+
+static void story(struct sl_runner *runner, const char *format, ...) SL_PRINTF(2, 3);
+static void story(struct sl_runner *runner, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(runner, SL_LOG_STORY, format, arguments);
+    va_end(arguments);
+}
+
+void sl_runner_warn(struct sl_runner *runner, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(runner, SL_LOG_WARNING, format, arguments);
+    va_end(arguments);
+}
+
+void sl_runner_reject(struct sl_runner *runner, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say(runner, SL_LOG_WARNING, format, arguments);
+    va_end(arguments);
+    runner->rejected++;
+}
+
+static int64_t waiting(const struct sl_runner *runner)
+{
+    struct sl_client_progress progress;
+    sl_client_progress(runner->client, &progress);
+    return progress.submitted - progress.acknowledged + (int64_t)runner->count;
+}
+
+static void leave(struct sl_runner *runner, int exit_code)
+{
+    if (runner->exit_code < 0)
+        runner->exit_code = exit_code;
+    sl_loop_stop(runner->loop);
+}
+
+/* Readings that wait stay in the spool; those that never reached it are lost, and that is said. */
+static void leave_waiting(struct sl_runner *runner, const char *why, int exit_code)
+{
+    int64_t left = waiting(runner);
+    sl_runner_warn(runner,
+                   "%s: %" PRId64 " %s not acknowledged yet; the spool keeps %s for the "
+                   "next run",
+                   why, left - (int64_t)runner->count, left == 1 ? "reading is" : "readings are",
+                   left == 1 ? "it" : "them");
+    if (runner->count > 0)
+        sl_runner_warn(runner, "%zu readings couldn't be written to the spool and are lost",
+                       runner->count);
+    leave(runner, exit_code);
+}
+
+static void leave_if_done(struct sl_runner *runner)
+{
+    if (runner->exit_code >= 0 || !(runner->ended || runner->leaving) || waiting(runner) > 0)
+        return;
+    struct sl_client_progress progress;
+    sl_client_progress(runner->client, &progress);
+    story(runner, "%s: everything is on the server's disk, up to reading %" PRId64,
+          runner->ended ? "no more data" : "leaving", progress.acknowledged);
+    if (runner->rejected > 0)
+        sl_runner_warn(runner, "%" PRId64 " %s of the input couldn't be taken", runner->rejected,
+                       runner->rejected == 1 ? "line" : "lines");
+    leave(runner, runner->rejected > 0 ? EX_DATAERR : EX_OK);
+}
+
+static void connected(struct sl_runner *runner, const struct sl_client_event *event)
+{
+    runner->refused = false;
+    story(runner, "connected to %s as %s (%s, %s)", event->server, event->name, event->protocol,
+          event->suite);
+    int64_t left = waiting(runner);
+    if (left > 1)
+        story(runner, "%" PRId64 " readings wait to be sent", left);
+}
+
+static void disconnected(struct sl_runner *runner, const struct sl_client_event *event)
+{
+    runner->refused = event->refused;
+    double pause_s = (double)event->retry_ms / 1000;
+    if (event->refused)
+        sl_runner_warn(runner, "not welcome: %s [%s]; asking again in %.0f s", event->text,
+                       event->reason, pause_s);
+    else
+        sl_runner_warn(runner, "no connection: %s [%s]; trying again in %.1f s", event->text,
+                       event->reason, pause_s);
+}
+
+static void on_event(void *ctx, const struct sl_client_event *event)
+{
+    struct sl_runner *runner = ctx;
+
+    switch (event->kind) {
+    case SL_CLIENT_CONNECTED:
+        connected(runner, event);
+        break;
+    case SL_CLIENT_ACKNOWLEDGED:
+        if (runner->echo && !sl_progress_shown(&runner->progress))
+            sl_log_line(runner->log, SL_LOG_READING, "acknowledged up to %" PRId64, event->seq);
+        break;
+    case SL_CLIENT_REFUSED:
+        sl_runner_reject(runner, "the server can't log reading %" PRId64 ": %s [%s]", event->seq,
+                         event->text, event->reason);
+        break;
+    case SL_CLIENT_DISCONNECTED:
+        disconnected(runner, event);
+        break;
+    case SL_CLIENT_FAULT:
+        sl_runner_warn(runner, "%s [%s]", event->text, event->reason);
+        break;
+    }
+}
+
+/* Gives the client what it doesn't have yet; stops at the first failure of the spool. */
+static void submit_pending(struct sl_runner *runner)
+{
+    while (runner->submitted < runner->count) {
+        const struct pending *next = &runner->pending[runner->submitted];
+        if (sl_client_submit_line(runner->client, next->time_us, next->text, next->len, NULL) !=
+            SL_OK)
+            return;
+        runner->submitted++;
+    }
+}
+
+static void drop_submitted(struct sl_runner *runner)
+{
+    runner->count -= runner->submitted;
+    memmove(runner->pending, runner->pending + runner->submitted,
+            runner->count * sizeof(*runner->pending));
+    runner->submitted = 0;
+}
+
+/* Says what the spool's failure or recovery means, once. */
+static void note_spool(struct sl_runner *runner, bool fails)
+{
+    if (fails && !runner->spool_fails)
+        sl_runner_warn(runner, "%s; nothing more is taken until it works again",
+                       sl_client_error(runner->client));
+    if (!fails && runner->spool_fails)
+        sl_runner_warn(runner, "the spool works again");
+    runner->spool_fails = fails;
+}
+
+/* One step of the client; returns in how many milliseconds the next one is due. */
+static int64_t step_client(struct sl_runner *runner)
+{
+    submit_pending(runner);
+    enum sl_status status = sl_client_step(runner->client);
+    if (status == SL_OK)
+        drop_submitted(runner);
+    else
+        runner->submitted = 0;
+    note_spool(runner, runner->count > 0);
+
+    int64_t due_ms = sl_client_deadline_ms(runner->client);
+    return runner->count > 0 && due_ms > RETRY_MS ? RETRY_MS : due_ms;
+}
+
+static void step(struct sl_runner *runner);
+
+static void on_ready(void *ctx, bool readable, bool writable)
+{
+    (void)readable;
+    (void)writable;
+    step(ctx);
+}
+
+static void on_timer(void *ctx)
+{
+    step(ctx);
+}
+
+/* Watches the client's descriptor for what it waits for now. */
+static void watch_again(struct sl_runner *runner)
+{
+    int fd = sl_client_fd(runner->client);
+    int wants = sl_client_wants(runner->client);
+
+    if (fd != runner->watched_fd) {
+        sl_watch_close(runner->watch);
+        runner->watch = NULL;
+        runner->watched_fd = -1;
+    }
+    if (fd < 0)
+        return;
+    enum sl_status status = SL_OK;
+    if (!runner->watch)
+        status = sl_watch_new(runner->loop, fd, on_ready, runner, &runner->watch);
+    if (status == SL_OK) {
+        runner->watched_fd = fd;
+        status =
+            sl_watch_set(runner->watch, wants & SL_CLIENT_READABLE, wants & SL_CLIENT_WRITABLE);
+    }
+    if (status != SL_OK) {
+        sl_runner_warn(runner, "the connection can't be watched (%s)", sl_status_name(status));
+        leave(runner, EX_OSERR);
+    }
+}
+
+static void step(struct sl_runner *runner)
+{
+    /* The step may close the descriptor and open another one of the same number. */
+    if (runner->watch && sl_watch_set(runner->watch, false, false) != SL_OK)
+        leave(runner, EX_OSERR);
+    int64_t due_ms = step_client(runner);
+    watch_again(runner);
+    sl_timer_start(runner->step_timer, due_ms);
+
+    struct sl_client_progress progress;
+    sl_client_progress(runner->client, &progress);
+    sl_progress_show(&runner->progress, &progress, sl_loop_now_ms(runner->loop));
+    leave_if_done(runner);
+    if (runner->source_waits && runner->count == 0 && runner->exit_code < 0) {
+        runner->source_waits = false;
+        if (runner->source && !runner->ended && !runner->leaving)
+            runner->source->resume(runner->source);
+    }
+}
+
+static void on_lookup(void *ctx)
+{
+    step(ctx);
+}
+
+enum sl_status sl_runner_take(struct sl_runner *runner, int64_t time_us, struct sl_bytes text)
+{
+    if (runner->spool_fails || runner->count == PENDING_MAX || runner->leaving) {
+        runner->source_waits = true;
+        return SL_LIMIT;
+    }
+    if (text.len > SL_SPOOL_TEXT_MAX) {
+        (void)snprintf(runner->error, sizeof(runner->error), "it is too long");
+        return SL_BAD_INPUT;
+    }
+
+    enum sl_status status = SL_OK;
+    if (runner->submitted == runner->count)
+        status = sl_client_submit_line(runner->client, time_us, text.at, text.len, NULL);
+    if (status == SL_BAD_INPUT) {
+        (void)snprintf(runner->error, sizeof(runner->error), "%s", sl_client_error(runner->client));
+        return SL_BAD_INPUT;
+    }
+    struct pending *kept = &runner->pending[runner->count++];
+    kept->time_us = time_us;
+    kept->len = text.len;
+    memcpy(kept->text, text.at, text.len);
+    if (status == SL_OK)
+        runner->submitted = runner->count;
+    else
+        note_spool(runner, true);
+    if (runner->echo)
+        sl_log_line(runner->log, SL_LOG_READING, "%.*s", (int)text.len, text.at);
+    sl_timer_start(runner->step_timer, runner->spool_fails ? RETRY_MS : 0);
+    return SL_OK;
+}
+
+static void on_end(void *ctx)
+{
+    struct sl_runner *runner = ctx;
+
+    if (runner->leaving)
+        leave_waiting(runner, "leaving", EX_TEMPFAIL);
+    else
+        leave_waiting(runner, "no acknowledgement in time",
+                      runner->refused ? EX_NOPERM : EX_TEMPFAIL);
+}
+
+void sl_runner_ended(struct sl_runner *runner)
+{
+    if (runner->ended)
+        return;
+    runner->ended = true;
+    if (runner->timeout_ms > 0 && !runner->leaving)
+        sl_timer_start(runner->end_timer, runner->timeout_ms);
+    sl_timer_start(runner->step_timer, 0); /* perhaps everything is acknowledged already */
+}
+
+static void on_signal(void *ctx, int signum)
+{
+    struct sl_runner *runner = ctx;
+    (void)signum;
+
+    if (runner->leaving) { /* asked twice: at once */
+        leave_waiting(runner, "leaving at once", EX_TEMPFAIL);
+        return;
+    }
+    runner->leaving = true;
+    if (runner->source)
+        runner->source->stop(runner->source);
+    step(runner); /* commits */
+    struct sl_client_progress progress;
+    sl_client_progress(runner->client, &progress);
+    if (runner->exit_code < 0)
+        sl_timer_start(runner->end_timer, progress.connected ? FAREWELL_MS : 0);
+}
+
+static enum sl_status make_parts(struct sl_runner *runner)
+{
+    static const int signums[] = {SIGTERM, SIGINT};
+
+    runner->pending = malloc(PENDING_MAX * sizeof(*runner->pending));
+    if (!runner->pending)
+        return SL_NOMEM;
+    enum sl_status status = sl_timer_new(runner->loop, on_timer, runner, &runner->step_timer);
+    if (status == SL_OK)
+        status = sl_timer_new(runner->loop, on_end, runner, &runner->end_timer);
+    if (status == SL_OK)
+        status = sl_lookup_new(runner->loop, on_lookup, runner, &runner->lookup);
+    for (size_t i = 0; status == SL_OK && i < 2; i++)
+        status = sl_signal_new(runner->loop, signums[i], on_signal, runner, &runner->signals[i]);
+    return status;
+}
+
+static enum sl_status resolve(void *ctx, const char *host, struct sl_client_addresses *addresses)
+{
+    struct sl_runner *runner = ctx;
+    return sl_lookup_ask(runner->lookup, host, addresses);
+}
+
+enum sl_status sl_runner_new(struct sl_loop *loop, const struct sl_runner_config *config,
+                             struct sl_runner **runner, char *error, size_t error_size)
+{
+    struct sl_runner *made = calloc(1, sizeof(*made));
+    if (!made) {
+        (void)snprintf(error, error_size, "out of memory");
+        return SL_NOMEM;
+    }
+    made->loop = loop;
+    made->log = config->log;
+    made->timeout_ms = config->timeout_ms;
+    made->echo = config->echo;
+    made->watched_fd = -1;
+    made->exit_code = -1;
+    sl_progress_init(&made->progress, !config->quiet);
+
+    enum sl_status status = make_parts(made);
+    if (status != SL_OK) {
+        (void)snprintf(error, error_size, "the event loop can't be set up: %s",
+                       sl_status_name(status));
+    } else {
+        struct sl_client_config client = config->client;
+        client.resolve = resolve;
+        client.on_event = on_event;
+        client.ctx = made;
+        status = sl_client_open(&client, &made->client, error, error_size);
+    }
+    if (status != SL_OK) {
+        sl_runner_free(made);
+        return status;
+    }
+    *runner = made;
+    return SL_OK;
+}
+
+void sl_runner_set_source(struct sl_runner *runner, struct sl_source *source)
+{
+    assert(!runner->source);
+    runner->source = source;
+}
+
+int sl_runner_run(struct sl_runner *runner)
+{
+    sl_timer_start(runner->step_timer, 0);
+    while (runner->exit_code < 0)
+        sl_loop_run(runner->loop);
+    sl_progress_hide(&runner->progress);
+    return runner->exit_code;
+}
+
+void sl_runner_free(struct sl_runner *runner)
+{
+    if (!runner)
+        return;
+    if (runner->source)
+        runner->source->free(runner->source);
+    sl_watch_close(runner->watch);
+    sl_timer_close(runner->step_timer);
+    sl_timer_close(runner->end_timer);
+    sl_signal_close(runner->signals[0]);
+    sl_signal_close(runner->signals[1]);
+    sl_client_close(runner->client);
+    sl_lookup_free(runner->lookup);
+    free(runner->pending);
+    free(runner);
+}
