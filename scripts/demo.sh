@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 INTERVAL=${DEMO_INTERVAL:-2}
-BUILD=build/default
+BUILD=build/demo
 BIN=$BUILD/bin
 CERTS=certs/demo
 PORT=23456
@@ -102,7 +102,7 @@ logged() { $BIN/sensorlink-log --store "$work/readings.db" "$@"; }
 scripts/install-deps.sh build
 work=$(mktemp -d)
 say "building ..."
-quietly "configuring" cmake --preset default -DSENSORLINK_TESTS=OFF
+quietly "configuring" cmake --preset default -B $BUILD -DSENSORLINK_TESTS=OFF
 quietly "building" cmake --build $BUILD --parallel
 make_certificates
 
