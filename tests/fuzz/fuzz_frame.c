@@ -14,6 +14,7 @@
 struct sum {
     uint64_t hash;
     size_t lines;
+    size_t pending; /* bytes taken of a line that isn't complete yet */
     bool cut;
 };
 
@@ -44,6 +45,9 @@ static struct sum run(size_t limit, struct sl_bytes bytes, size_t piece)
             require(taken > 0 && taken <= in.len, "something is taken, and no more than is there");
             in.at += taken;
             in.len -= taken;
+            sum.pending = status == SL_OK ? 0 : sum.pending + taken;
+            require(status == SL_LIMIT || sum.pending < limit,
+                    "a line that can't fit is found out");
             if (status == SL_OK) {
                 require(line.len < limit, "a line is within the limit");
                 require(line.len == 0 || memchr(line.at, '\n', line.len) == NULL,

@@ -88,6 +88,7 @@ static void check_targets(const struct settings *settings)
 static void check_moved(const struct command *before, const struct command *after, int rest)
 {
     int from = 1;
+    bool ended = false; /* there was a "--", after which everything is plain */
 
     for (int i = 0; i < before->argc; i++) {
         int count = 0;
@@ -95,9 +96,12 @@ static void check_moved(const struct command *before, const struct command *afte
         for (int k = 0; k < after->argc; k++)
             count += after->argv[k] == before->argv[i] ? 1 : 0;
         require(count >= 1, "no argument is lost");
+        ended = ended || strcmp(before->argv[i], "--") == 0;
     }
     require(rest >= 1 && rest <= after->argc, "the rest starts within the arguments");
     for (int i = rest; i < after->argc; i++) {
+        require(ended || after->argv[i][0] != '-' || after->argv[i][1] == '\0',
+                "no option is left in the rest");
         while (from < before->argc && before->argv[from] != after->argv[i])
             from++;
         require(from < before->argc, "the rest is in its old order");

@@ -139,6 +139,7 @@ static void obey(struct session *session, const struct sl_receiver_step *step)
     case SL_STEP_BYE:
         require(!session->over, "a session ends once");
         session->over = true;
+        session->lag = 0; /* what is left is committed now, and nobody may be told any more */
         status = sl_receiver_bye(&session->receiver, 0, step->reason.at, step->text, said,
                                  sizeof(said), &len);
         break;
