@@ -133,7 +133,7 @@ static bool matches(const struct sl_reader_filter *filter, const struct sl_logge
  */
 static enum sl_status walk_block(struct search *search, int64_t key, bool give, int64_t *count)
 {
-    struct sl_logged logged;
+    struct sl_logged logged = {.seq = 0};
     struct sl_item item;
     size_t at = 0;
     enum sl_status status = load_block(search, key, &logged);

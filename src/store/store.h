@@ -47,8 +47,8 @@ SL_MUST_USE enum sl_status sl_store_open_memory(struct sl_store **store);
 void sl_store_close(struct sl_store *store);
 
 /*
- * All of the following: SL_IO or SL_LIMIT (disk full) where the engine failed; sl_store_error() says
- * how. The transaction then has to be rolled back; a failed commit has done that itself.
+ * All of the following: SL_IO or SL_LIMIT (disk full) where the engine failed; sl_store_error()
+ * says how. The transaction then has to be rolled back; a failed commit has done that itself.
  */
 
 SL_MUST_USE enum sl_status sl_store_begin(struct sl_store *store);

@@ -76,6 +76,7 @@ static inline void open_file(struct place *place)
 
     if (status != SL_OK)
         fail_msg("sl_store_open_sqlite: %s: %s", sl_status_name(status), error);
+    assert_non_null(place->store);
 }
 
 static inline void close_file(struct place *place)
@@ -148,8 +149,9 @@ static inline enum sl_status append(struct sl_store *store, const struct sl_peer
 
     for (int64_t i = 0; i < count; i++) {
         char text[32];
+        long long number = first + i;
 
-        (void)snprintf(text, sizeof text, "n: %lld", (long long)(first + i));
+        (void)snprintf(text, sizeof text, "n: %lld", number);
         add(&block, received_us - SECOND, text);
     }
 
