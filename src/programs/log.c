@@ -24,6 +24,7 @@ static const char usage[] =
     "  readings    what was logged, in the order of storing\n"
     "  gaps        numbers that a sensor said will never come, or that were refused\n"
     "  tail        the last 10 readings, and then new ones as they are logged\n"
+    "  plot        one sensor's readings of one name, as lines of text\n"
     "  verify      is all there that was acknowledged? Exit code 0 means yes, 1 no\n"
     "\n"
     "Options";
@@ -63,7 +64,7 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
         {"format", "F", SL_OPTION_TEXT, &arguments->format, 0, 0,
          "table, csv, json; readings and tail also senml, influx", false},
         {"last", "N", SL_OPTION_NUMBER, &arguments->last, 0, INT64_MAX - 1,
-         "readings, tail: only the N stored last", false},
+         "readings, tail, plot: only the N stored last", false},
         {"count", "N", SL_OPTION_NUMBER, &arguments->count, 1, INT64_MAX,
          "tail: end after N new readings", false},
         {"version", NULL, SL_OPTION_FLAG, &arguments->version, 0, 0, "print the version", false},
@@ -84,8 +85,9 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
     if (arguments->version)
         return EX_OK;
     if (argc - rest != 1) {
-        (void)fprintf(stderr, "sensorlink-log: name one command: sensors, readings, gaps, tail or "
-                              "verify ('sensorlink-log --help' says more)\n");
+        (void)fprintf(stderr,
+                      "sensorlink-log: name one command: sensors, readings, gaps, tail, plot or "
+                      "verify ('sensorlink-log --help' says more)\n");
         return EX_USAGE;
     }
     arguments->command = argv[rest];
@@ -114,21 +116,21 @@ static int make_request(const struct arguments *arguments, struct sl_log_request
     *command = sl_log_command_find(arguments->command);
     if (*command == NULL)
         return refuse("command", arguments->command,
-                      "there is sensors, readings, gaps, tail and verify");
+                      "there is sensors, readings, gaps, tail, plot and verify");
     if (code == EX_OK)
         code = read_time("--until", arguments->until, now_us, &request->filter.until_us);
     if (code != EX_OK)
         return code;
     if (sl_format_find(format, &request->format) != SL_OK)
         return refuse("--format", format, "there is table, csv, json, senml and influx");
-    if (request->format > SL_FORMAT_JSON && !(*command)->points)
+    if (request->format > SL_FORMAT_JSON && (*command)->formats && !(*command)->points)
         return refuse("--format", format, "this one is for readings and tail");
     if (arguments->format != NULL && !(*command)->formats)
-        return refuse("--format", format, "verify has one form only");
+        return refuse("--format", format, "this command has one form only");
     if (arguments->count != 0 && !tail)
         return refuse("--count", arguments->command, "only tail counts; --last limits readings");
-    if (arguments->last >= 0 && !(*command)->points)
-        return refuse("--last", arguments->command, "this is for readings and tail");
+    if (arguments->last >= 0 && !(*command)->last)
+        return refuse("--last", arguments->command, "this is for readings, tail and plot");
 
     request->filter.sensor = arguments->sensor;
     request->filter.name = arguments->name;

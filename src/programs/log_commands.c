@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "programs/log_plot.h"
 #include "store/format_reading.h"
 
 enum { POLL_MS = 200 };
@@ -255,9 +256,12 @@ static enum sl_status verify(struct sl_log_request *request, int *result)
 const struct sl_log_command *sl_log_command_find(const char *name)
 {
     static const struct sl_log_command commands[] = {
-        {"sensors", false, true, list_sensors}, {"readings", true, true, list_readings},
-        {"gaps", false, true, list_gaps},       {"tail", true, true, tail},
-        {"verify", false, false, verify},
+        {"sensors", list_sensors, .formats = true},
+        {"readings", list_readings, .formats = true, .points = true, .last = true},
+        {"gaps", list_gaps, .formats = true},
+        {"tail", tail, .formats = true, .points = true, .last = true},
+        {"plot", sl_log_plot, .last = true},
+        {"verify", verify, .formats = false},
     };
 
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)

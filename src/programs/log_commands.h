@@ -22,9 +22,6 @@ struct sl_log_request {
 
 struct sl_log_command {
     const char *name;
-    bool points;  /* offers senml and influx */
-    bool formats; /* offers --format at all */
-
     /*
      * SL_OK         Done; `*result` is the exit code (verify: 1 where the store isn't complete).
      * SL_CUT        Nobody reads the output any more.
@@ -34,6 +31,9 @@ struct sl_log_command {
      * SL_NOMEM      No memory.
      */
     enum sl_status (*run)(struct sl_log_request *request, int *result);
+    bool formats; /* offers --format */
+    bool points;  /* and in it senml and influx */
+    bool last;    /* offers --last */
 };
 
 /* The command of this name; null where there is none. */

@@ -106,6 +106,9 @@ SL_MUST_USE enum sl_status sl_reader_readings(
     struct sl_reader *reader, const struct sl_reader_filter *filter, int64_t last,
     enum sl_status (*each)(void *ctx, const struct sl_logged *logged), void *ctx);
 
+/* The next sl_reader_readings() starts at the beginning again. */
+void sl_reader_rewind(struct sl_reader *reader);
+
 /*
  * True where something was committed since this was called last, and at the first call. Costs next
  * to nothing.

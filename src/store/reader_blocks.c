@@ -255,3 +255,8 @@ enum sl_status sl_reader_readings(struct sl_reader *reader, const struct sl_read
     (void)sqlite3_finalize(search.block);
     return status;
 }
+
+void sl_reader_rewind(struct sl_reader *reader)
+{
+    reader->position = 0;
+}

@@ -247,6 +247,42 @@ class Lists(LogTest):
         self.assertIn(f"weather-1 {A} 1..7: 4 readings, 0 in gaps, 3 MISSING from 3 on\n", out)
 
 
+class Plot(LogTest):
+    def test_plot_has_a_line_for_each_stretch_of_time(self):
+        self.make("stream s plain\nreceived 1764000000\n" + "\n".join(
+            f"reading {1764000000 + at} t: {value} Cel"
+            for at, value in ((0, 10), (1, 20), (30, 30), (61, 40))) + "\ncommit")
+        lines = self.log("plot", "--sensor", "s", "--name", "t").stdout.splitlines()
+        self.assertEqual(lines[0], "s t [Cel]: 4 readings, a line is 5 s: o mean, - least to greatest")
+        self.assertEqual(lines[1].split(), ["time", "(UTC)", "mean", "10", "40"])
+        self.assertEqual(len(lines), 2 + 13)
+        self.assertLessEqual(max(map(len, lines)), 80)
+        self.assertEqual(lines[2], "2025-11-24T16:00:00          15  --------o-------")
+        self.assertEqual(lines[3], "2025-11-24T16:00:05")
+        self.assertEqual(lines[8], "2025-11-24T16:00:30          30  " + " " * 30 + "o")
+        self.assertEqual(lines[14], "2025-11-24T16:01:00          40  " + " " * 45 + "o")
+
+    def test_plot_takes_any_numbers_and_times(self):
+        self.make("stream s plain\nreceived 1764000000\nreading 0 t: 1.7e308\nblock\n"
+                  "reading 253402300799 t: -1.7e308\nblock\nreading 1 t: 1.7e308\ncommit\n"
+                  "stream one plain\nreading - t: 7\ncommit")
+        lines = self.log("plot", "--sensor", "s").stdout.splitlines()
+        self.assertLessEqual(len(lines), 23)
+        self.assertIn("inf", lines[2])
+        self.assertEqual(len(self.log("plot", "--sensor", "one").stdout.splitlines()), 3)
+
+    def test_plot_of_several_series_asks_which(self):
+        self.make()
+        done = self.log("plot", code=EX_USAGE)
+        self.assertEqual(done.stdout, "")
+        self.assertIn("weather-1 temperature [Cel] as well as weather-1 humidity [%RH]", done.stderr)
+
+    def test_plot_of_nothing_says_so(self):
+        self.make("")
+        done = self.log("plot")
+        self.assertEqual((done.stdout, done.stderr), ("", "no readings to plot\n"))
+
+
 class Tail(LogTest):
     def start_tail(self, *arguments):
         tail = subprocess.Popen(
@@ -315,7 +351,7 @@ class Endings(LogTest):
         self.make()
         for arguments in (
             [], ["nonsense"], ["readings", "tail"], ["readings", "--format", "xml"],
-            ["sensors", "--format", "senml"], ["verify", "--format", "csv"],
+            ["sensors", "--format", "senml"], ["verify", "--format", "csv"], ["plot", "--format", "csv"],
             ["readings", "--since", "yesterday-ish"], ["readings", "--since", "-"],
             ["readings", "--until", "2026-13-01"], ["readings", "--last", "-1"],
             ["readings", "--count", "3"], ["gaps", "--last", "3"], ["readings", "--nonsense"],
@@ -355,7 +391,7 @@ class Endings(LogTest):
         lines = out.splitlines()
         self.assertLessEqual(len(lines), 24)
         self.assertLessEqual(max(map(len, lines)), 80)
-        for word in ("sensors", "readings", "gaps", "tail", "verify", "--store", "--since", "--format"):
+        for word in ("sensors", "readings", "gaps", "tail", "plot", "verify", "--store", "--since", "--format"):
             self.assertIn(word, out)
 
     def test_version_is_the_programs(self):
