@@ -51,7 +51,7 @@ enum sl_client_event_kind {
 /* Strings are never null, and valid during the call only. */
 struct sl_client_event {
     enum sl_client_event_kind kind;
-    int refused;          /* DISCONNECTED: 1 where asking again won't help before someone acts */
+    int refused;          /* DISCONNECTED: 1 where the server doesn't want this sensor */
     int64_t seq;          /* CONNECTED: the server has all up to here; ACKNOWLEDGED, REFUSED */
     int64_t retry_ms;     /* DISCONNECTED: the next try is in so many milliseconds */
     int64_t offset_us;    /* CONNECTED: the server's clock minus ours, give or take a round trip */

@@ -49,7 +49,7 @@ int64_t sl_backoff_pause(struct sl_backoff *backoff, enum sl_pause_cause cause, 
         cause = SL_PAUSE_REFUSED;
     }
 
-    if (cause == SL_PAUSE_REFUSED) {
+    if (cause == SL_PAUSE_REFUSED || cause == SL_PAUSE_FAULT) {
         int64_t half = backoff->refused_ms / 2;
         return half + draw(backoff->refused_ms - half, random);
     }

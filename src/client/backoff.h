@@ -20,6 +20,7 @@ enum sl_pause_cause {
     SL_PAUSE_FAILED,  /* no connection, or one that broke: the network, or a server that restarts */
     SL_PAUSE_SILENT,  /* it ended before `welcome` without a reason: a restart, or a refusal */
     SL_PAUSE_REFUSED, /* the server said that it doesn't want this sensor */
+    SL_PAUSE_FAULT,   /* something here needs a person: as long as REFUSED, but it isn't one */
     SL_PAUSE_BYE      /* the server said when to come back */
 };
 

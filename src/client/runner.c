@@ -145,8 +145,12 @@ static void leave_if_done(struct sl_runner *runner)
         return;
     struct sl_client_progress progress;
     sl_client_progress(runner->client, &progress);
-    story(runner, "%s: everything is on the server's disk, up to reading %" PRId64,
-          runner->ended ? "no more data" : "leaving", progress.acknowledged);
+    const char *why = runner->ended ? "no more data" : "leaving";
+    if (progress.acknowledged > 0)
+        story(runner, "%s: everything is on the server's disk, up to reading %" PRId64, why,
+              progress.acknowledged);
+    else
+        story(runner, "%s: there was nothing to send", why);
     if (runner->rejected > 0)
         sl_runner_warn(runner, "%" PRId64 " %s of the input couldn't be taken", runner->rejected,
                        runner->rejected == 1 ? "line" : "lines");

@@ -133,7 +133,7 @@ static void take_line_time(struct sl_bytes *rest, bool bare, int64_t *time_us)
 {
     struct sl_bytes after = *rest;
     int64_t found = 0;
-    if (!take_time(&after, &found))
+    if (!take_time(&after, &found) || after.len == 0)
         return;
     bool whole = starts_with_letter(after) && memchr(after.at, ':', after.len);
     if (bare && !whole && !starts_with_number(after))

@@ -54,7 +54,7 @@ static enum sl_status cut_off(struct sl_client *client, enum sl_status status)
 static enum sl_status spool_behind(struct sl_client *client, int64_t server_last, int64_t own_last)
 {
     struct sl_failure *failure = &client->dial.failure;
-    sl_failure_set(failure, SL_PAUSE_REFUSED, "spool-behind",
+    sl_failure_set(failure, SL_PAUSE_FAULT, "spool-behind",
                    "the server has this spool's readings up to %" PRId64
                    ", but the spool ends at %" PRId64
                    ": it is an old copy; nothing is sent. Bring the newer spool back, or start a "

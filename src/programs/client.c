@@ -11,8 +11,8 @@
 #include "tls/trust.h"
 
 static const char usage[] =
-    "usage: sensorlink-client --host H --cafile F --cert F --key F SOURCE [OPTION]...\n"
-    "Keeps a sensor's readings in a spool on disk until the server has them on its own.\n"
+    "usage: sensorlink-client --host H --cafile F --cert F --key F SOURCE [OPTIONS]\n"
+    "Keeps a sensor's readings on disk until they are on the server's.\n"
     "SOURCE: --demo, --stdin, --message, or any number of --read and --exec.\n"
     "\n"
     "Options";
