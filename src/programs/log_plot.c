@@ -134,8 +134,8 @@ static enum sl_status fill(void *ctx, const struct sl_logged *logged)
 }
 
 /*
- * The column of a number, 0 to PLOT_COLUMNS - 1. Halves, because greatest - least may be infinite; and a
- * mean of huge numbers may be no number at all, which is neither above 0 nor below 1.
+ * The column of a number, 0 to PLOT_COLUMNS - 1. Halves, because greatest - least may be infinite;
+ * and a mean of huge numbers may be no number at all, which is neither above 0 nor below 1.
  */
 static size_t column_of(const struct plot *plot, double number)
 {

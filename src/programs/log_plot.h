@@ -11,8 +11,8 @@
 #include "programs/log_commands.h"
 
 /*
- * Plots what the request's filter takes. `*result` is EX_USAGE, with a sentence on standard error, where
- * that is more than one sensor, name or unit. Statuses as for the other commands.
+ * Plots what the request's filter takes. `*result` is EX_USAGE, with a sentence on standard error,
+ * where that is more than one sensor, name or unit. Statuses as for the other commands.
  */
 SL_MUST_USE enum sl_status sl_log_plot(struct sl_log_request *request, int *result);
 
