@@ -94,12 +94,17 @@ static size_t printed(int length)
     return (size_t)length;
 }
 
+static size_t print_none(char text[static SL_TIME_TEXT_SIZE])
+{
+    text[0] = '-';
+    text[1] = '\0';
+    return 1;
+}
+
 size_t sl_time_print_unix(int64_t time_us, char text[static SL_TIME_TEXT_SIZE])
 {
-    if (time_us == SL_TIME_NONE) {
-        strcpy(text, "-");
-        return 1;
-    }
+    if (time_us == SL_TIME_NONE)
+        return print_none(text);
 
     const char *sign = time_us < 0 ? "-" : "";
     uint64_t us = time_us < 0 ? 0 - (uint64_t)time_us : (uint64_t)time_us;
@@ -119,10 +124,8 @@ size_t sl_time_print_unix(int64_t time_us, char text[static SL_TIME_TEXT_SIZE])
 
 size_t sl_time_print_iso(int64_t time_us, char text[static SL_TIME_TEXT_SIZE])
 {
-    if (time_us == SL_TIME_NONE) {
-        strcpy(text, "-");
-        return 1;
-    }
+    if (time_us == SL_TIME_NONE)
+        return print_none(text);
 
     int64_t seconds = floor_div(time_us, US_PER_S);
     int64_t ms = (time_us % US_PER_S + US_PER_S) % US_PER_S / 1000;
@@ -142,7 +145,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Takes the digits at the front of `text`, `least` to `most` of them; false where there aren't so many. */
+/* Takes `least` to `most` digits off the front of `text`; false where there aren't so many. */
 static bool take_digits(struct sl_bytes *text, size_t least, size_t most, int64_t *value)
 {
     size_t count = 0;
@@ -169,7 +172,7 @@ static bool take_char(struct sl_bytes *text, const char *any)
     return true;
 }
 
-/* Takes `digits` (1 to `most`) of a fraction of a second as microseconds; those after the sixth don't count. */
+/* Takes 1 to `most` digits of a second's fraction, as microseconds; after the sixth none counts. */
 static bool take_fraction(struct sl_bytes *text, size_t most, int64_t *us)
 {
     const char *from = text->at;

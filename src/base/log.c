@@ -141,7 +141,7 @@ void sl_log_text(struct sl_log *log, enum sl_log_level level, struct sl_bytes li
         write_whole(log, lines.at, lines.len);
 }
 
-/* Copies one visible character or writes `\xNN` for one byte; returns the bytes read, 0 without room. */
+/* Copies a visible character or writes a byte as `\xNN`; returns the bytes read, 0 without room. */
 static size_t clean_one(struct sl_bytes rest, char *out, size_t room, size_t *used)
 {
     uint32_t code = 0;

@@ -31,7 +31,8 @@ enum sl_log_level {
 struct sl_log;
 
 /*
- * A log on `path`, or on standard output where `path` is null. `stamp` puts the time before each line.
+ * A log on `path`, or on standard output where `path` is null. `stamp` puts the time before each
+ * line.
  * SL_OK     `*log` is the caller's; free with sl_log_free().
  * SL_IO     The file can't be opened; errno says why.
  * SL_NOMEM  No memory.
@@ -41,7 +42,10 @@ SL_MUST_USE enum sl_status sl_log_open(const char *path, enum sl_log_level level
 
 void sl_log_free(struct sl_log *log);
 
-/* Closes and opens the file again by its name (after log rotation). Standard output: does nothing. */
+/*
+ * Opens the file again by its name (after log rotation) and closes the old one. Standard output and
+ * a null log: does nothing. SL_IO where it can't be opened: the log goes on in the old file.
+ */
 SL_MUST_USE enum sl_status sl_log_reopen(struct sl_log *log);
 
 /* True where lines of this level are shown; spares building a line that is not. */

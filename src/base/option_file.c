@@ -199,7 +199,7 @@ enum sl_status sl_options_read_file(struct sl_options *options)
     status = load(options, text, &len);
     if (status != SL_OK)
         goto out;
-    /* Each value and its zero are no longer than its line with '=' and '\n', which the last may lack. */
+    /* A value and its zero are no longer than its line, whose '\n' the last one may lack. */
     options->owned = malloc(len + 1);
     status = options->owned != NULL ? parse(options, text, len) : SL_NOMEM;
 out:

@@ -70,7 +70,7 @@ static enum sl_status read_option(struct sl_options *options, int argc, char **a
     }
     if (item->option->kind == SL_OPTION_FLAG || equals != NULL)
         return SL_OK;
-    /* An option's name is more likely a forgotten value than a value: that takes `--name=--value`. */
+    /* An option's name here means a forgotten value; as a value it is written `--name=--value`. */
     if (at + 1 >= argc || find_word(options, argv[at + 1]) != NULL)
         return sl_options_fail(options, "--%s needs a value: --%s %s", item->option->name,
                                item->option->name,

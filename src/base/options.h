@@ -3,8 +3,8 @@
  * options.h -- command line options from a table; every long option is also a key of the
  * configuration file (INI: `max-connections = 100`, flags as `quiet = yes`; sections are refused).
  *
- * The command line wins over the file, for a list with all of its items. Each fault gives one sentence: what, where (option, or file
- * and line), and what to do.
+ * The command line wins over the file, for a list with all of its items. Each fault gives one
+ * sentence: what, where (option, or file and line), and what to do.
  *
  * Memory   Strings point into argv, or into memory that the options own until sl_options_clear().
  * Limits   Configuration files up to 64 KiB and about 190 bytes a line (libinih's INI_MAX_LINE);
@@ -22,12 +22,12 @@
 enum { SL_OPTION_LIST_MAX = 64, SL_OPTION_TABLE_MAX = 128, SL_OPTION_ERROR_SIZE = 512 };
 
 enum sl_option_kind {
-    SL_OPTION_FLAG,   /* target: bool * */
-    SL_OPTION_TEXT,   /* target: const char ** */
-    SL_OPTION_LIST,   /* target: struct sl_option_list *; may be repeated */
-    SL_OPTION_NUMBER, /* target: int64_t *; between min and max */
-    SL_OPTION_SECONDS, /* target: int64_t * in milliseconds; `2`, `0.5`, `250ms`, `2s`, `5m`, `1h`, `30d` */
-    SL_OPTION_BYTES /* target: int64_t *; `3072`, `3k`, `1M` (powers of 1024) */
+    SL_OPTION_FLAG,    /* target: bool * */
+    SL_OPTION_TEXT,    /* target: const char ** */
+    SL_OPTION_LIST,    /* target: struct sl_option_list *; may be repeated */
+    SL_OPTION_NUMBER,  /* target: int64_t *; between min and max */
+    SL_OPTION_SECONDS, /* target: int64_t * in ms; `2`, `0.5`, `250ms`, `2s`, `5m`, `1h`, `30d` */
+    SL_OPTION_BYTES    /* target: int64_t *; `3072`, `3k`, `1M` (powers of 1024) */
 };
 
 struct sl_option_list {
@@ -35,6 +35,8 @@ struct sl_option_list {
     const char *at[SL_OPTION_LIST_MAX];
 };
 
+/* In the order in which tables are written, though that leaves some padding. */
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct sl_option {
     const char *name;     /* long name without dashes */
     const char *argument; /* what the help calls its argument; null for flags */
@@ -78,7 +80,7 @@ SL_MUST_USE enum sl_status sl_options_parse(struct sl_options *options, int argc
 /* Prints `usage` and then the table's options that aren't hidden (or all), two columns, 80 wide. */
 void sl_options_help(const struct sl_options *options, const char *usage, bool all, FILE *out);
 
-/* Frees the memory of strings that came from the file; targets that point to them are stale then. */
+/* Frees the strings that came from the file: targets that point to them are stale then. */
 void sl_options_clear(struct sl_options *options);
 
 #endif

@@ -14,7 +14,10 @@
 
 struct sl_peer;
 
-/* The sensor's name from its certificate: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`. Lives as long as the peer. */
+/*
+ * The sensor's name from its certificate: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`. Lives as long as the
+ * peer.
+ */
 const char *sl_peer_name(const struct sl_peer *peer);
 
 /* One more holder; returns `peer`. */

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* Of a sequence by its first byte: its length, that byte's own bits, and the least code it may say. */
+/* What a first byte says: the sequence's length, its own bits, and the least code there may be. */
 struct lead {
     unsigned char mask, value;
     unsigned char len;

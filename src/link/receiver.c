@@ -103,7 +103,7 @@ static bool starts_like_number(struct sl_bytes word)
                              word.at[1] >= '0' && word.at[1] <= '9'));
 }
 
-/* True where the line up to the end of `word` becomes a message with `tail`, which is sound, after it. */
+/* True where the line up to the end of `word`, with a sound `tail` after it, is a message. */
 static bool is_sound_up_to(struct sl_bytes line, struct sl_bytes word, const char *tail)
 {
     char text[SL_LINE_MAX];

@@ -77,7 +77,10 @@ struct sl_receiver_step {
     const char *text;          /* REFUSED, BYE: one sentence, static */
 };
 
-/* A fresh session; `acknowledged` is true where ALPN chose `sensorlink/1`; `line_limit` as for sl_frame_init(). */
+/*
+ * A fresh session; `acknowledged` is true where ALPN chose `sensorlink/1`; `line_limit` as for
+ * sl_frame_init(), 0 for its default.
+ */
 void sl_receiver_init(struct sl_receiver *receiver, bool acknowledged, size_t line_limit);
 
 /*
@@ -113,7 +116,10 @@ void sl_receiver_committed(struct sl_receiver *receiver, int64_t seq);
 SL_MUST_USE enum sl_status sl_receiver_acknowledge(struct sl_receiver *receiver, char *out,
                                                    size_t size, size_t *len);
 
-/* Appends a `refused` line for a REFUSED step. Nothing in plain mode and after `bye`. Statuses as above. */
+/*
+ * Appends a `refused` line for a REFUSED step. Nothing in plain mode and after `bye`. Statuses as
+ * above.
+ */
 SL_MUST_USE enum sl_status sl_receiver_refuse(const struct sl_receiver *receiver,
                                               const struct sl_receiver_step *step, char *out,
                                               size_t size, size_t *len);

@@ -39,8 +39,8 @@ struct sl_sender {
 };
 
 enum sl_sender_event_kind {
-    SL_EVENT_MORE, /* all bytes were taken */
-    SL_EVENT_WELCOME, /* `seq` is what the server has; `time_us` its clock; `name` ours as it read it */
+    SL_EVENT_MORE,    /* all bytes were taken */
+    SL_EVENT_WELCOME, /* `seq`: what the server has; `time_us`: its clock; `name`: ours, to it */
     SL_EVENT_ACK,     /* everything up to `seq` is on the server's disk: forget it */
     SL_EVENT_REFUSED, /* the server will never log `seq`, for `reason` */
     SL_EVENT_BYE,     /* the server closes; come back after `retry_ms` */
@@ -60,7 +60,10 @@ struct sl_sender_event {
 /* A fresh session with a window of 1 or more readings. */
 void sl_sender_init(struct sl_sender *sender, int64_t window);
 
-/* Appends the `stream` line. `stream` is 32 lower-case hex digits. Statuses as for sl_message_print(). */
+/*
+ * Appends the `stream` line. `stream` is 32 lower-case hex digits. Statuses as for
+ * sl_message_print().
+ */
 SL_MUST_USE enum sl_status sl_sender_hello(struct sl_sender *sender, const char *stream, char *out,
                                            size_t size, size_t *len);
 
@@ -90,8 +93,9 @@ SL_MUST_USE enum sl_status sl_sender_reading(struct sl_sender *sender,
                                              size_t size, size_t *len);
 
 /*
- * Appends `gap <next> <last> <reason>` and steps on to last + 1. `last` is at least sender->next and
- * below SL_SEQ_MAX; `reason` is `[a-z0-9-]{1,48}`. Statuses as above; one place in the window is enough.
+ * Appends `gap <next> <last> <reason>` and steps on to last + 1. `last` is at least sender->next
+ * and below SL_SEQ_MAX; `reason` is `[a-z0-9-]{1,48}`. Statuses as above; one place in the window
+ * is enough.
  */
 SL_MUST_USE enum sl_status sl_sender_gap(struct sl_sender *sender, int64_t last, const char *reason,
                                          char *out, size_t size, size_t *len);

@@ -53,9 +53,9 @@ struct sl_message {
 
 /*
  * Reads a line that a sensor may send: stream, reading, gap.
- * SL_OK         `*message` is set. A READING whose sequence number is sound but whose reading isn't
- *               has `flaw` set: that one is refused and the session goes on. A READING's bad time field
- *               is a flaw of the session, not of the reading.
+ * SL_OK         `*message` is set. A READING whose sequence number is sound but whose reading
+ *               isn't has `flaw` set: that one is refused and the session goes on. A READING's bad
+ *               time field is a flaw of the session, not of the reading.
  * SL_BAD_INPUT  The line breaks the grammar of the session: end it with `bye`.
  */
 SL_MUST_USE enum sl_status sl_message_parse_from_sensor(struct sl_bytes line,

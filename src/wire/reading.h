@@ -50,7 +50,8 @@ struct sl_reading {
 };
 
 /*
- * Reads `name: value[ unit]` (blanks around the parts are dropped, and the blank after ':' may be missing). A value is
+ * Reads `name: value[ unit]` (blanks around the parts are dropped, and the blank after ':' may be
+ * missing; a blank is a space, a tab is a control byte). A value is
  * `[+-]digits[.digits][e[+-]digits]` where either side of the point may be empty but not both;
  * its magnitude must be below 1.8e308 as an IEEE double is.
  * `time_us` is left alone.

@@ -194,7 +194,8 @@ size_t sl_value_canonical(struct sl_bytes value, char out[static SL_VALUE_SIZE])
 
     assert(sound);
     if (is_zero(&number)) {
-        strcpy(out, "0");
+        out[0] = '0';
+        out[1] = '\0';
         return 1;
     }
     if (number.negative)

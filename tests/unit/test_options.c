@@ -127,13 +127,24 @@ static void write_file(const struct settings *s, struct sl_bytes text)
     assert_int_equal(fclose(file), 0);
 }
 
+static void append(char *text, size_t size, const char *more)
+{
+    size_t len = strlen(text);
+
+    assert_true(len + strlen(more) < size);
+    memcpy(text + len, more, strlen(more) + 1);
+}
+
 /* Parses fresh settings from words that blanks divide; `@` stands for the configuration file. */
 static enum sl_status parse_words(struct settings *s, char *words, bool positional)
 {
+    char *rest = NULL;
+
     reset(s);
     s->argc = 1;
     s->argv[0] = "sensorlink-test";
-    for (char *word = strtok(words, " "); word != NULL; word = strtok(NULL, " ")) {
+    for (char *word = strtok_r(words, " ", &rest); word != NULL;
+         word = strtok_r(NULL, " ", &rest)) {
         assert_true(s->argc + 1 < ARGS_MAX);
         s->argv[s->argc++] = strcmp(word, "@") == 0 ? s->path : word;
     }
@@ -293,7 +304,7 @@ static void test_options_list_of_too_many_items_is_refused(void **state)
     char words[16 * (SL_OPTION_LIST_MAX + 1)] = "";
 
     for (int i = 0; i < SL_OPTION_LIST_MAX; i++)
-        strcat(words, "--listen=x ");
+        append(words, sizeof(words), "--listen=x ");
     char more[sizeof(words) + 16];
 
     (void)snprintf(more, sizeof(more), "%s --listen=y", words);
@@ -328,8 +339,8 @@ static void test_options_arguments_that_are_none_are_moved_to_the_end_in_order(v
         assert_true(s->quiet);
         assert_int_equal(s->port, 5);
         for (int at = s->rest; at < s->argc; at++) {
-            strcat(rest, s->argv[at]);
-            strcat(rest, " ");
+            append(rest, sizeof(rest), s->argv[at]);
+            append(rest, sizeof(rest), " ");
         }
         assert_string_equal(rest, cases[i].rest);
         assert_null(s->argv[s->argc]);

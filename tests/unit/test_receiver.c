@@ -37,7 +37,7 @@ static void begin(struct talk *talk, bool acknowledged, int64_t on_disk)
 static void tell(struct talk *talk, const char *text)
 {
     assert_true(strlen(talk->steps) + strlen(text) < sizeof(talk->steps));
-    strcat(talk->steps, text);
+    memcpy(talk->steps + strlen(talk->steps), text, strlen(text) + 1);
 }
 
 static void tell_step(struct talk *talk, const struct sl_receiver_step *step)

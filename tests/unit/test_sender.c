@@ -62,7 +62,7 @@ static void tell_event(struct talk *talk, const struct sl_sender_event *event)
         break;
     }
     assert_true(strlen(talk->events) + strlen(text) < sizeof(talk->events));
-    strcat(talk->events, text);
+    memcpy(talk->events + strlen(talk->events), text, strlen(text) + 1);
 }
 
 static void hear_pieces(struct talk *talk, struct sl_bytes bytes, size_t piece)
