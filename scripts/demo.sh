@@ -89,10 +89,10 @@ start_server() {
         fail "the server did not start"
 }
 
-client() { # LABEL CERTIFICATE-FOLDER NAME ARGUMENT...
-    local label=$1 certs=$2 name=$3
-    shift 3
-    $BIN/sensorlink-client --host localhost --port "$PORT" --cafile $CERTS/ca.crt \
+client() { # LABEL CERTIFICATE-FOLDER NAME CAFILE ARGUMENT...
+    local label=$1 certs=$2 name=$3 cafile=$4
+    shift 4
+    $BIN/sensorlink-client --host localhost --port "$PORT" --cafile "$cafile" \
         --cert "$certs/$name.crt" --key "$certs/$name.key" --spool "$work/$label.db" "$@" \
         2>&1 </dev/null | labelled "$label"
 }
@@ -110,15 +110,19 @@ headline "The server starts"
 start_server
 
 headline "Sensor weather-1 sends the tutorial's readings, $INTERVAL seconds apart"
-client weather-1 $CERTS weather-1 --demo --interval "$INTERVAL" || fail "weather-1 was not served"
+client weather-1 $CERTS weather-1 $CERTS/ca.crt --demo --interval "$INTERVAL" || fail "weather-1 was not served"
 
 headline "Sensor weather-2 sends one reading"
-client weather-2 $CERTS weather-2 --message 'humidity: 48.5 %RH' || fail "weather-2 was not served"
+client weather-2 $CERTS weather-2 $CERTS/ca.crt --message 'humidity: 48.5 %RH' || fail "weather-2 was not served"
 
 headline "A stranger calls itself weather-1, with a certificate from another CA"
-if client stranger $CERTS/stranger weather-1 --message 'temperature: 99' --timeout 3; then
+# It trusts the server; otherwise it would give up by itself before the server could refuse it.
+cat $CERTS/ca.crt $CERTS/stranger/ca.crt >"$work/both.crt"
+if client stranger $CERTS/stranger weather-1 "$work/both.crt" \
+    --message 'temperature: 99' --timeout 3; then
     fail "the stranger was let in"
 fi
+grep -q refused "$work/server.log" || fail "the server gave no reason for refusing the stranger"
 kill -0 $server 2>/dev/null || fail "the server did not survive the stranger"
 
 headline "What was logged"

@@ -29,7 +29,7 @@ client() { # CERTIFICATE-FOLDER ARGUMENT...
     local certs=$1
     shift
     "${wrap[@]}" "$bin/sensorlink-client" --host localhost --port "$port" \
-        --cafile "$work/certs/ca.crt" --cert "$certs/sensor.crt" --key "$certs/sensor.key" \
+        --cafile "$work/both.crt" --cert "$certs/sensor.crt" --key "$certs/sensor.key" \
         --spool "$work/spool.db" --timeout 60 "$@"
 }
 
@@ -38,6 +38,8 @@ scripts/certs.sh server "$work/certs" localhost
 scripts/certs.sh sensor "$work/certs" sensor
 scripts/certs.sh init "$work/other"
 scripts/certs.sh sensor "$work/other" sensor
+# The stranger trusts the server: it is the server that is to refuse, not the stranger to give up.
+cat "$work/certs/ca.crt" "$work/other/ca.crt" >"$work/both.crt"
 
 "${wrap[@]}" "$bin/sensorlink-server" --listen 127.0.0.1:0 --cafile "$work/certs/ca.crt" \
     --cert "$work/certs/localhost.crt" --key "$work/certs/localhost.key" \
@@ -52,6 +54,7 @@ code=0
 client "$work/other" --message 'temperature: 99' --timeout 20 >"$work/stranger.log" 2>&1 ||
     code=$?
 [ $code -ne 0 ] || fail "the stranger was let in"
+grep -q refused "$work/server.log" || fail "the server gave no reason for refusing the stranger"
 [ $code -ne 99 ] || fail "valgrind found fault with the stranger's client"
 
 kill -TERM "$server"
