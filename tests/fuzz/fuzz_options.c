@@ -112,7 +112,7 @@ static void check_moved(const struct command *before, const struct command *afte
 static void run(struct sl_bytes arguments, struct sl_bytes content)
 {
     char path[PATH_SIZE];
-    struct command command;
+    struct command command = {0};
     struct command before;
     struct settings s = {.cert = "default", .port = 23456, .listen = {.count = 1, .at = {"x"}}};
     const struct sl_option table[] = {
