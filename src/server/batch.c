@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    BLOCK_TEXT_MAX = 2 * SL_BATCH_TEXT_MAX,
+    ITEM_OVERHEAD = 32 /* about what a reading's time and punctuation take */
+};
+
 enum sl_status sl_batch_new(struct sl_peer *peer, struct sl_batch **batch)
 {
     struct sl_batch *made = calloc(1, sizeof *made);
@@ -61,25 +66,32 @@ static struct sl_batch_item *open_block(const struct sl_batch *batch, int64_t se
     return item;
 }
 
+/* Begins a block with this reading. */
+static enum sl_status begin_block(struct sl_batch *batch, int64_t seq,
+                                  const struct sl_reading *reading)
+{
+    struct sl_batch_item *item = add_item(batch);
+
+    if (item == NULL)
+        return SL_NOMEM;
+    item->block.first = seq;
+    return sl_block_add(&item->block, reading, BLOCK_TEXT_MAX) == SL_OK ? SL_OK : SL_NOMEM;
+}
+
 enum sl_status sl_batch_reading(struct sl_batch *batch, int64_t seq,
                                 const struct sl_reading *reading)
 {
     struct sl_batch_item *item = open_block(batch, seq);
-    size_t before;
-    enum sl_status status;
+    enum sl_status status = SL_LIMIT;
 
-    if (item == NULL) {
-        item = add_item(batch);
-        if (item == NULL)
-            return SL_NOMEM;
-        item->block.first = seq;
-    }
-    before = item->block.text.len;
-    /* Whoever fills a batch looks at sl_batch_full() between records, so it goes beyond by one at most. */
-    status = sl_block_add(&item->block, reading, SIZE_MAX / 2);
+    if (item != NULL)
+        status = sl_block_add(&item->block, reading, BLOCK_TEXT_MAX);
+    /* A block holds times that lie near each other; another time begins another block. */
+    if (status == SL_LIMIT)
+        status = begin_block(batch, seq, reading);
     if (status != SL_OK)
         return SL_NOMEM;
-    batch->text_len += item->block.text.len - before;
+    batch->text_len += reading->name.len + reading->value.len + reading->unit.len + ITEM_OVERHEAD;
     batch->last = seq;
     return SL_OK;
 }

@@ -89,8 +89,11 @@ enum sl_status sl_connection_new(struct sl_shared *shared, int fd, const struct 
     made->shared = shared;
     made->address = *address;
     (void)sl_address_print(address, made->address_text);
+    made->socket.fd = -1;
     status = sl_socket_adopt(&made->socket, fd);
-    if (status == SL_OK)
+    if (status != SL_OK)
+        (void)close(fd);
+    else
         status = sl_session_new_server(shared->trust, sl_socket_transport(&made->socket),
                                        (size_t)shared->limits.handshake_bytes, &made->session);
     if (status != SL_OK) {
@@ -330,6 +333,9 @@ static void peer_ended(struct sl_connection *connection, enum sl_status status)
     if (status != SL_CLOSED && connection->receiver.frame.len > 0)
         sl_log_line(connection->shared->log, SL_LOG_WARNING,
                     "%s (%s) was cut off in the middle of a line, which isn't logged",
+                    sl_peer_name(connection->peer), connection->address_text);
+    if (status == SL_NOMEM)
+        sl_log_line(connection->shared->log, SL_LOG_ERROR, "%s (%s): out of memory, session ended",
                     sl_peer_name(connection->peer), connection->address_text);
     if (status != SL_CLOSED && refusal->reason != SL_REASON_NONE)
         sl_log_line(connection->shared->log, SL_LOG_WARNING, "%s (%s): %s: %s (%s)",

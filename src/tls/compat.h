@@ -37,7 +37,7 @@ int sl_compat_start(char *error, size_t size);
 int sl_random_new(struct sl_random **random);
 void sl_random_free(struct sl_random *random);
 
-/* Sets what is written differently of the policy: random source, versions, groups, signature algorithms. */
+/* Sets the policy's random source, versions, suites, groups and signature algorithms. */
 void sl_compat_policy(mbedtls_ssl_config *config, struct sl_random *random);
 
 /* mbedtls_pk_parse_keyfile() for unencrypted keys. */

@@ -33,19 +33,6 @@ struct fault {
     size_t size;
 };
 
-/* Suites in the order of cost in these builds; ECDHE-ECDSA and AEAD only. TLS 1.3's are passed over by 2.28. */
-static const int suites[] = {
-    0x1304, /* TLS1-3-AES-128-CCM-SHA256 */
-    0x1303, /* TLS1-3-CHACHA20-POLY1305-SHA256 */
-    0x1301, /* TLS1-3-AES-128-GCM-SHA256 */
-    0x1302, /* TLS1-3-AES-256-GCM-SHA384 */
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    0,
-};
-
 /* What certificates may be made of; names, dates and usage are checked elsewhere. */
 static const mbedtls_x509_crt_profile profile = {
     MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) | MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
@@ -189,7 +176,6 @@ static enum sl_status configure(struct sl_trust *trust)
         return SL_NOMEM;
     sl_compat_policy(&trust->config, trust->random);
     mbedtls_ssl_conf_authmode(&trust->config, MBEDTLS_SSL_VERIFY_REQUIRED);
-    mbedtls_ssl_conf_ciphersuites(&trust->config, suites);
     mbedtls_ssl_conf_cert_profile(&trust->config, &profile);
     mbedtls_ssl_conf_ca_chain(&trust->config, &trust->cas, NULL);
     mbedtls_ssl_conf_renegotiation(&trust->config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
