@@ -199,6 +199,17 @@ static void test_store_outside_a_transaction_stores_nothing(void **state)
     assert_int_equal(last_of(place->store, place->attic, STREAM_A), 1);
 }
 
+static void test_store_begun_twice_fails_until_rolled_back(void **state)
+{
+    struct place *place = *state;
+
+    begin(place->store);
+    assert_int_equal(sl_store_begin(place->store), SL_IO);
+    assert_true(strlen(sl_store_error(place->store)) > 0);
+    sl_store_rollback(place->store);
+    assert_int_equal(put(place->store, place->attic, STREAM_A, NOON, 1), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +225,7 @@ int main(void)
         ON_BOTH(test_store_stream_without_numbers_left_takes_nothing),
         ON_BOTH(test_store_name_in_another_spelling_is_denied),
         ON_BOTH(test_store_outside_a_transaction_stores_nothing),
+        ON_BOTH(test_store_begun_twice_fails_until_rolled_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
