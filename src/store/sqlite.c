@@ -156,7 +156,7 @@ static enum sl_status look(struct sl_sqlite_store *self, enum sl_sqlite_statemen
 
 static enum sl_status store_begin(struct sl_store *store)
 {
-    /* No assert that there is none: a disk that fails a rollback can leave one, and this then fails. */
+    /* No assert that there is none: a disk that fails a rollback can leave one. Then this fails. */
     return run(self_of(store), SL_SQLITE_BEGIN, SQLITE_OK, "can't begin a transaction");
 }
 
