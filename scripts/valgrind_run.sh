@@ -30,7 +30,7 @@ client() { # CERTIFICATE-FOLDER ARGUMENT...
     shift
     "${wrap[@]}" "$bin/sensorlink-client" --host localhost --port "$port" \
         --cafile "$work/both.crt" --cert "$certs/sensor.crt" --key "$certs/sensor.key" \
-        --spool "$work/spool.db" --timeout 60 "$@"
+        --spool "$work/spool.db" "$@"
 }
 
 scripts/certs.sh init "$work/certs"
@@ -47,7 +47,7 @@ cat "$work/certs/ca.crt" "$work/other/ca.crt" >"$work/both.crt"
 server=$!
 port=$(scripts/await_server.sh "$work/server.log" $server 60) || fail "the server did not start"
 
-printf 'temperature: %s\n' 15 22 21 | client "$work/certs" --stdin ||
+printf 'temperature: %s\n' 15 22 21 | client "$work/certs" --stdin --timeout 60 ||
     fail "the client ended with exit code $?"
 
 code=0
