@@ -102,7 +102,7 @@ logged() { $BIN/sensorlink-log --store "$work/readings.db" "$@"; }
 scripts/install-deps.sh build
 work=$(mktemp -d)
 say "building ..."
-quietly "configuring" cmake --preset default -B $BUILD -DSENSORLINK_TESTS=OFF
+quietly "configuring" cmake --preset default -B $BUILD -G Ninja -DSENSORLINK_TESTS=OFF
 quietly "building" cmake --build $BUILD --parallel
 make_certificates
 
