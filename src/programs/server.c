@@ -11,10 +11,20 @@
 
 static const char usage[] =
     "usage: sensorlink-server --cafile F --cert F --key F [OPTION]...\n"
-    "Authenticates sensors with mutual TLS and logs their readings, each once, under\n"
-    "the name in the sensor's certificate. SIGTERM or SIGINT: commits, acknowledges, ends.\n"
+    "Authenticates sensors with mutual TLS and logs their readings, each once,\n"
+    "under the name in the sensor's certificate. SIGTERM and SIGINT end it in order.\n"
     "\n"
     "Options";
+
+static const char exit_codes[] =
+    "\nExit codes (sysexits.h)\n"
+    "   0  told to end, and everything received is stored\n"
+    "  64  the command line is wrong\n"
+    "  71  the system refuses (memory)\n"
+    "  73  the log file can't be opened\n"
+    "  74  the store or an address can't be used\n"
+    "  75  another server uses this store\n"
+    "  78  a certificate, key, revocation list, address or store can't be used\n";
 
 /* The command line, as read. */
 struct arguments {
@@ -130,6 +140,22 @@ static const char *missing(const struct arguments *arguments)
     return NULL;
 }
 
+/* Does what the command line asks for; the exit code. */
+static int act(struct arguments *arguments, const struct sl_options *options)
+{
+    if (arguments->help || arguments->help_all) {
+        sl_options_help(options, usage, arguments->help_all, stdout);
+        if (arguments->help_all)
+            (void)fputs(exit_codes, stdout);
+        return EX_OK;
+    }
+    if (arguments->version)
+        return show_version();
+    if (missing(arguments) != NULL)
+        return fail(missing(arguments), EX_USAGE);
+    return serve(arguments);
+}
+
 int main(int argc, char **argv)
 {
     struct arguments a;
@@ -189,18 +215,8 @@ int main(int argc, char **argv)
     set_defaults(&a);
     /* A console that went away must not take the server with it. */
     (void)signal(SIGPIPE, SIG_IGN);
-    if (sl_options_parse(&options, argc, argv, NULL) != SL_OK) {
-        code = fail(options.error, EX_USAGE);
-    } else if (a.help || a.help_all) {
-        sl_options_help(&options, usage, a.help_all, stdout);
-        code = EX_OK;
-    } else if (a.version) {
-        code = show_version();
-    } else if (missing(&a) != NULL) {
-        code = fail(missing(&a), EX_USAGE);
-    } else {
-        code = serve(&a);
-    }
+    code = sl_options_parse(&options, argc, argv, NULL) == SL_OK ? act(&a, &options)
+                                                                 : fail(options.error, EX_USAGE);
     sl_options_clear(&options);
     return code;
 }
