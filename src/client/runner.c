@@ -127,15 +127,16 @@ static void leave(struct sl_runner *runner, int exit_code)
 /* Readings that wait stay in the spool; those that never reached it are lost, and that is said. */
 static void leave_waiting(struct sl_runner *runner, const char *why, int exit_code)
 {
-    int64_t left = waiting(runner);
-    sl_runner_warn(runner,
-                   "%s: %" PRId64 " %s not acknowledged yet; the spool keeps %s for the "
-                   "next run",
-                   why, left - (int64_t)runner->count, left == 1 ? "reading is" : "readings are",
-                   left == 1 ? "it" : "them");
+    int64_t kept = waiting(runner) - (int64_t)runner->count;
+
+    if (kept > 0)
+        sl_runner_warn(
+            runner, "%s: %" PRId64 " %s not acknowledged yet; the spool keeps %s for the next run",
+            why, kept, kept == 1 ? "reading is" : "readings are", kept == 1 ? "it" : "them");
     if (runner->count > 0)
-        sl_runner_warn(runner, "%zu readings couldn't be written to the spool and are lost",
-                       runner->count);
+        sl_runner_warn(runner, "%s: %zu %s couldn't be written to the spool and %s lost", why,
+                       runner->count, runner->count == 1 ? "reading" : "readings",
+                       runner->count == 1 ? "is" : "are");
     leave(runner, exit_code);
 }
 
@@ -162,7 +163,7 @@ static void connected(struct sl_runner *runner, const struct sl_client_event *ev
     runner->refused = false;
     story(runner, "connected to %s as %s (%s, %s)", event->server, event->name, event->protocol,
           event->suite);
-    int64_t left = waiting(runner);
+    int64_t left = waiting(runner) - (int64_t)runner->count;
     if (left > 1)
         story(runner, "%" PRId64 " readings wait to be sent", left);
 }

@@ -21,7 +21,7 @@
 
 struct sl_runner;
 
-/* What a runner does with the source that feeds it. The source's own struct begins with this one. */
+/* What a runner does with the source that feeds it; a source's own struct begins with this. */
 struct sl_source {
     void (*resume)(struct sl_source *source); /* there is room again after SL_LIMIT */
     void (*stop)(struct sl_source *source);   /* take no more readings, call nothing; once */

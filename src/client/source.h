@@ -37,7 +37,7 @@ struct sl_sample {
 };
 
 /*
- * Takes the first number of each of `samples`, which are copied, every `interval_ms`, `rounds` times
+ * Takes the first number of each of `samples` (copied) every `interval_ms`, `rounds` times
  * (0: for ever). A command is killed after `command_ms`; while it runs its next turn is left out.
  * SL_OK, SL_NOMEM.
  */

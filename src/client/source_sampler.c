@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* source_sampler.c -- readings taken from files and commands at a steady pace: --read and --exec. */
+/* source_sampler.c -- readings from files and commands at a steady pace: --read and --exec. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -325,8 +325,9 @@ int main(int argc, char **argv)
         .program = "sensorlink-client", .table = table, .count = fill_table(&a, table)};
     int code = EX_OK;
 
-    /* A console that went away must not take the sensor with it. */
-    (void)signal(SIGPIPE, SIG_IGN);
+    /* A console that went away, or a file size limit, must not take the sensor with it. */
+    (void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    (void)sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     if (sl_options_parse(&options, argc, argv, NULL) != SL_OK) {
         code = fail(options.error, EX_USAGE);
     } else if (a.help || a.help_all) {

@@ -9,7 +9,7 @@
 
 /*
  * How many forgotten readings may stay on disk when nothing new is appended. Deleting them needs a
- * commit, and a commit needs the disk: with this number a backlog of 100,000 drains with 100 of them.
+ * commit, and a commit needs the disk: so a backlog of 100,000 drains with 100 of them.
  */
 enum { FORGET_BATCH = 1000 };
 

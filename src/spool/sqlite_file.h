@@ -35,7 +35,7 @@ struct sl_sqlite {
     struct sl_spool_state state;
     int64_t next;        /* the number that the next append gives */
     int64_t forgotten;   /* what `forgotten` is on disk */
-    enum sl_status lost; /* not SL_OK: SQLite gave up the open transaction, commit has to say so */
+    enum sl_status lost; /* not SL_OK: the open transaction is gone, commit has to say so */
     sqlite3 *db;
     sqlite3_stmt *insert;
     sqlite3_stmt *select;
@@ -47,7 +47,7 @@ struct sl_sqlite {
 /* Opens, checks or makes the file of `path` into a zeroed `file`; statuses as sl_spool_open(). */
 SL_MUST_USE enum sl_status sl_sqlite_open(struct sl_sqlite *file, const char *path);
 
-/* Finalises and closes the database; what isn't committed is gone. May be called after a failed open. */
+/* Closes the database; what isn't committed is gone. May be called after a failed open. */
 void sl_sqlite_close(struct sl_sqlite *file);
 
 /* What the caller does about SQLite's result `code`. */

@@ -5,6 +5,7 @@
 import os
 import pathlib
 import pty
+import resource
 import signal
 import socket
 import subprocess
@@ -277,6 +278,26 @@ class DeliveryTest(ClientTest):
         output = self.run_client("--message", "t: 1", expect=EX_CONFIG)
         self.assertIn("left as it is", output)
         self.assertEqual(self.spool.read_bytes(), b"this is no spool" * 300)
+
+    def test_client_on_a_full_disk_takes_nothing_and_goes_on_when_there_is_room(self):
+        self.start_server("--quiet")
+        path = self.folder / "many"
+        path.write_text("".join(f"n: {number}\n" for number in range(20000)))
+        small = (120 * 1024, resource.RLIM_INFINITY)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if before[1] != resource.RLIM_INFINITY:
+            self.skipTest("this machine limits the size of files itself")
+        with open(path, "rb") as file:
+            resource.setrlimit(resource.RLIMIT_FSIZE, small)  # the client inherits it
+            try:
+                client = self.start_client("--stdin", "--timeout", "25", stdin=file)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        client.wait_for("nothing more is taken until it works again")
+        resource.prlimit(client.process.pid, resource.RLIMIT_FSIZE, before)
+        self.assertEqual(client.wait(), 0, client.output)
+        self.assertIn("the spool works again", client.output)
+        self.assertEqual([int(row["value"]) for row in self.rows()], list(range(20000)))
 
     def test_client_quiet_prints_nothing_when_all_is_well(self):
         self.start_server()
