@@ -2,11 +2,12 @@
 /*
  * queue.h -- hands items from many threads to one, in order, with a bound.
  *
- * A full queue says so at once and the giver stops taking in more: this is where back-pressure begins.
- * The taker gets everything that waits in one go, which is what makes a group commit a group.
+ * A full queue says so at once and the giver stops taking in more: this is where back-pressure
+ * begins. The taker gets everything that waits in one go, which is what makes a group commit a
+ * group.
  *
- * Memory   Items are the callers' and carry their own link; the queue allocates nothing. An item is in
- *          one queue at a time.
+ * Memory   Items are the callers' and carry their own link; the queue allocates nothing. An item is
+ *          in one queue at a time.
  * Limits   The count given at init.
  * Threads  Any thread pushes; one thread takes.
  */

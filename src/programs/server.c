@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* server.c -- sensorlink-server: authenticates sensors and logs their readings. Options in, exit code out. */
+/*
+ * server.c -- sensorlink-server: authenticates sensors and logs their readings. Options in, exit
+ * code out.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -214,7 +217,7 @@ int main(int argc, char **argv)
 
     set_defaults(&a);
     /* A console that went away must not take the server with it. */
-    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     code = sl_options_parse(&options, argc, argv, NULL) == SL_OK ? act(&a, &options)
                                                                  : fail(options.error, EX_USAGE);
     sl_options_clear(&options);

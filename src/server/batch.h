@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * batch.h -- what one connection asks of the committer: open a stream, or put these readings and gaps
- * on disk. It goes to the committer through its queue and comes back with the answer.
+ * batch.h -- what one connection asks of the committer: open a stream, or put these readings and
+ * gaps on disk. It goes to the committer through its queue and comes back with the answer.
  *
- * Memory   Made by the connection's worker, owned by the committer while it is under way, freed by the worker.
+ * Memory   Made by the connection's worker, owned by the committer while it is under way, freed by
+ *          the worker.
  * Limits   SL_BATCH_TEXT_MAX bytes of text; a batch that has reached it is full.
  * Threads  One owner at a time; the queues hand it over.
  */

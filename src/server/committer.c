@@ -52,7 +52,10 @@ static enum sl_status store_batch(struct sl_committer *committer, struct sl_batc
     return status;
 }
 
-/* One transaction. A conflict of one batch (SL_DENIED) doesn't disturb the others; anything else ends it. */
+/*
+ * One transaction. A conflict of one batch (SL_DENIED) doesn't disturb the others; anything else
+ * ends it.
+ */
 static enum sl_status store_all(struct sl_committer *committer, struct sl_queue_item *items)
 {
     int64_t now_us = sl_clock_wall_us();

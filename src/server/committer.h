@@ -3,9 +3,9 @@
  * committer.h -- the one thread that writes the store: one transaction for everything that waits.
  *
  * While a commit waits for the disk, the next batches gather in the queue, so the busier the server
- * is, the more readings share one sync. An answer leaves only after the commit. Where the store fails,
- * every batch of the transaction is answered with SL_IO and nothing of it is on disk; the next ones try
- * again, so the server goes on by itself when the disk does.
+ * is, the more readings share one sync. An answer leaves only after the commit. Where the store
+ * fails, every batch of the transaction is answered with SL_IO and nothing of it is on disk; the
+ * next ones try again, so the server goes on by itself when the disk does.
  *
  * Memory   Owns the store from start to stop.
  * Limits   The queue's count of batches; a full queue refuses, which is the back-pressure.
@@ -21,8 +21,8 @@
 struct sl_committer;
 
 /*
- * What the committer calls in its own thread: `answered` gives each batch back, `drained` says that there
- * is room in the queue again (after each transaction).
+ * What the committer calls in its own thread: `answered` gives each batch back, `drained` says that
+ * there is room in the queue again (after each transaction).
  */
 struct sl_committer_hooks {
     void *ctx;
@@ -35,7 +35,10 @@ SL_MUST_USE enum sl_status sl_committer_start(struct sl_store *store, size_t que
                                               struct sl_log *log, struct sl_committer_hooks hooks,
                                               struct sl_committer **committer);
 
-/* SL_OK: it's under way. SL_LIMIT: the queue is full; SL_CLOSED: stopping. Then it's still the caller's. */
+/*
+ * SL_OK: it's under way. SL_LIMIT: the queue is full; SL_CLOSED: stopping. Then it's still the
+ * caller's.
+ */
 SL_MUST_USE enum sl_status sl_committer_submit(struct sl_committer *committer,
                                                struct sl_batch *batch);
 

@@ -162,7 +162,10 @@ static enum sl_status send_replies(struct sl_connection *connection)
     return connection->dead ? SL_CUT : status;
 }
 
-/* The peer's last bytes are read and thrown away: a close with unread bytes would reset our goodbye. */
+/*
+ * The peer's last bytes are read and thrown away: a close with unread bytes would reset our
+ * goodbye.
+ */
 static void linger(struct sl_connection *connection)
 {
     struct sl_transport transport = sl_socket_transport(&connection->socket);
@@ -360,7 +363,9 @@ static void take_readings(struct sl_connection *connection)
         peer_ended(connection, SL_CUT);
         return;
     }
-    /* What stopped the reading may be over by now: the batch was handed on, the replies are sent. */
+    /*
+     * What stopped the reading may be over by now: the batch was handed on, the replies are sent.
+     */
     if (status == SL_OK || (status == SL_LIMIT && !sl_intake_paused(connection)))
         sl_worker_again(connection->worker, connection);
     wait_for_events(connection, status != SL_LIMIT);

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * connection.h -- one peer: from accept() through handshake and admission to its last acknowledgement.
+ * connection.h -- one peer: from accept() through handshake and admission to its last
+ * acknowledgement.
  *
  *   HANDSHAKE -> READING -> ENDING -> GOODBYE -> LINGER -> gone
  *        \---------------------------^
  *
- * ENDING waits until everything received is on disk and acknowledged. GOODBYE sends what is left and
- * close_notify. LINGER waits a moment for the peer to close, so that our last words aren't lost to a reset.
- * sl_connection_enter() is the only writer of the state.
+ * ENDING waits until everything received is on disk and acknowledged. GOODBYE sends what is left
+ * and close_notify. LINGER waits a moment for the peer to close, so that our last words aren't lost
+ * to a reset. sl_connection_enter() is the only writer of the state.
  *
- * Memory   About 40 KiB, nearly all of it the TLS library's. Freed by its worker at the end of a turn.
- * Limits   At most one batch under way and one being filled; SL_REPLY_MAX bytes of lines for the peer.
+ * Memory   About 40 KiB, nearly all of it the TLS library's. Freed by its worker at the end of a
+ *          turn.
+ * Limits   At most one batch under way and one being filled; SL_REPLY_MAX bytes of lines for the
+ *          peer.
  * Threads  Its worker's thread.
  */
 #ifndef SL_SERVER_CONNECTION_H
@@ -83,7 +86,10 @@ void sl_connection_turn(struct sl_connection *connection);
 /* The committer's answer to its batch. */
 void sl_connection_answer(struct sl_connection *connection, struct sl_batch *batch);
 
-/* Ends it: everything received is stored and acknowledged first. `reason` null: the peer ended it, no `bye`. */
+/*
+ * Ends it: everything received is stored and acknowledged first. `reason` null: the peer ended it,
+ * no `bye`.
+ */
 void sl_connection_end(struct sl_connection *connection, const char *reason, const char *text,
                        int64_t retry_ms);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * door.h -- counts who is in: connections, connections of one address, and handshakes under way. The cheap
- * refusals come first, before a stranger has cost more than an accept().
+ * door.h -- counts who is in: connections, connections of one address, and handshakes under way.
+ * The cheap refusals come first, before a stranger has cost more than an accept().
  *
  * Memory   A small entry for each address that is in.
  * Limits   Those given to sl_door_new().

@@ -175,7 +175,7 @@ static enum sl_status open_plain(struct sl_connection *connection)
     if (batch == NULL)
         return SL_NOMEM;
     batch->opens = true;
-    (void)strcpy(batch->stream, SL_STREAM_PLAIN);
+    memcpy(batch->stream, SL_STREAM_PLAIN, sizeof SL_STREAM_PLAIN);
     return SL_LIMIT;
 }
 

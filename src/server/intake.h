@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * intake.h -- the way of a connection's readings: decrypted bytes -> receiver -> batch -> committer, and the
- * answer -> acknowledgement.
+ * intake.h -- the way of a connection's readings: decrypted bytes -> receiver -> batch ->
+ * committer, and the answer -> acknowledgement.
  *
  * Threads  The connection's worker's.
  */
@@ -15,7 +15,8 @@
  * SL_OK         More may be there: come again.
  * SL_WANT_READ  Nothing more now.
  * SL_LIMIT      Paused: batches or replies are full, or the stream is being opened.
- * SL_DENIED     The session's grammar is broken, or the store refused: sl_connection_end() was called.
+ * SL_DENIED     The session's grammar is broken, or the store refused: sl_connection_end() was
+ *               called.
  * SL_CLOSED, SL_CUT, SL_IO, SL_NOMEM  As of sl_session_read().
  */
 SL_MUST_USE enum sl_status sl_intake_read(struct sl_connection *connection);
@@ -26,7 +27,9 @@ void sl_intake_submit(struct sl_connection *connection);
 /* Takes the committer's answer: welcome, acknowledgement, console lines, or the end. */
 void sl_intake_answer(struct sl_connection *connection, struct sl_batch *batch);
 
-/* True where nothing may be read now: batches or replies are full, or the stream is being opened. */
+/*
+ * True where nothing may be read now: batches or replies are full, or the stream is being opened.
+ */
 bool sl_intake_paused(const struct sl_connection *connection);
 
 /* True where nothing waits for the committer. */

@@ -290,8 +290,9 @@ static void free_workers(struct sl_worker **workers, size_t count)
 }
 
 /*
- * The order matters: nobody new comes in; then strangers go, because they could still become sensors;
- * then sensors go, which needs the committer; then the committer, which answers into workers' queues.
+ * The order matters: nobody new comes in; then strangers go, because they could still become
+ * sensors; then sensors go, which needs the committer; then the committer, which answers into
+ * workers' queues.
  */
 void sl_server_close(struct sl_server *server)
 {

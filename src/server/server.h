@@ -8,7 +8,8 @@
  *   committer          the store: one transaction for everything that waits
  *
  * Memory   Made by sl_server_open(), freed by sl_server_close().
- * Threads  open, run and close from one thread, which must be the process's first: it starts the TLS library.
+ * Threads  open, run and close from one thread, which must be the process's first: it starts the
+ *          TLS library.
  */
 #ifndef SL_SERVER_SERVER_H
 #define SL_SERVER_SERVER_H
@@ -40,7 +41,9 @@ SL_MUST_USE enum sl_status sl_server_open(const struct sl_server_config *config,
                                           struct sl_server **server,
                                           char error[static SL_SERVER_ERROR_SIZE]);
 
-/* Serves until SIGTERM or SIGINT, then drains: everything received is committed and acknowledged. */
+/*
+ * Serves until SIGTERM or SIGINT, then drains: everything received is committed and acknowledged.
+ */
 void sl_server_run(struct sl_server *server);
 
 /* Frees. Null is allowed. */

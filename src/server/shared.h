@@ -2,7 +2,8 @@
 /*
  * shared.h -- what all threads of one server share, and how they are set.
  *
- * Threads  Read-only after start, but for what guards itself (log, door, committer, workers' queues).
+ * Threads  Read-only after start, but for what guards itself (log, door, committer, workers'
+ *          queues).
  */
 #ifndef SL_SERVER_SHARED_H
 #define SL_SERVER_SHARED_H

@@ -2,9 +2,9 @@
 /*
  * worker.h -- a thread with an event loop and the connections that belong to it.
  *
- * There are two kinds: handshake workers, where strangers are until they are admitted or refused, and I/O
- * workers, for sensors that are in. A connection belongs to one worker at a time; it comes in
- * through the worker's queue, and so do the committer's answers.
+ * There are two kinds: handshake workers, where strangers are until they are admitted or refused,
+ * and I/O workers, for sensors that are in. A connection belongs to one worker at a time; it comes
+ * in through the worker's queue, and so do the committer's answers.
  *
  * Threads  adopt, answer, room, drain: from any thread. The rest from the worker's own.
  */
@@ -45,7 +45,10 @@ size_t sl_worker_load(const struct sl_worker *worker);
 struct sl_loop *sl_worker_loop(struct sl_worker *worker);
 void sl_worker_again(struct sl_worker *worker, struct sl_connection *connection);
 
-/* For connections: it's gone (freed by the worker at the end of this turn), or another worker takes it. */
+/*
+ * For connections: it's gone (freed by the worker at the end of this turn), or another worker takes
+ * it.
+ */
 void sl_worker_gone(struct sl_worker *worker, struct sl_connection *connection);
 void sl_worker_move(struct sl_worker *worker, struct sl_connection *connection);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * admission.h -- the one function that decides whom the server lets in, and the only maker of peers.
+ * admission.h -- the one function that decides whom the server lets in, and the only maker of
+ * peers.
  *
  * Threads  As for the session that is decided about.
  */
@@ -14,9 +15,9 @@
 
 /*
  * Decides about a server's session whose handshake is over, against `trust` as it is now: there is
- * a verified certificate, its dates hold at `now_us` (microseconds since 1970 UTC), its extended key usage is
- * there and allows client authentication, it isn't revoked, and it names one sensor by the rules:
- * the first of a SAN URI `urn:sensor:<name>`, a SAN DNS name, the CN.
+ * a verified certificate, its dates hold at `now_us` (microseconds since 1970 UTC), its extended
+ * key usage is there and allows client authentication, it isn't revoked, and it names one sensor by
+ * the rules: the first of a SAN URI `urn:sensor:<name>`, a SAN DNS name, the CN.
  *
  * SL_OK      Admitted: `*peer` has one reference, the caller's.
  * SL_DENIED  `*refusal` says why.

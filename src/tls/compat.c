@@ -2,8 +2,8 @@
 /*
  * compat.c -- the differences between Mbed TLS 2.28 (Debian 12) and 3.6 (Debian 13).
  *
- * One section for what both write alike, then one section per branch. 4.x needs a third section here and
- * nothing elsewhere.
+ * One section for what both write alike, then one section per branch. 4.x needs a third section
+ * here and nothing elsewhere.
  */
 #include "tls/compat.h"
 
@@ -81,7 +81,10 @@ void sl_compat_version(char *text, size_t size)
  */
 static const mbedtls_ecp_group_id groups[] = {MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
                                               MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};
-/* In the order of cost in these builds. 2.28 takes a suite that it doesn't know for an internal error. */
+/*
+ * In the order of cost in these builds. 2.28 takes a suite that it doesn't know for an internal
+ * error.
+ */
 static const int suites[] = {
     MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
     MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,

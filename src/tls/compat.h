@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * compat.h -- everything that differs between Mbed TLS 2.28, 3.6 and 4.x, and the library's headers.
+ * compat.h -- everything that differs between Mbed TLS 2.28, 3.6 and 4.x, and the library's
+ * headers.
  *
- * Other files of src/tls call what is the same in all of them by its own name, and what isn't by the
- * names here. A new version of the library changes compat.c (and the includes below), nothing else.
+ * Other files of src/tls call what is the same in all of them by its own name, and what isn't by
+ * the names here. A new version of the library changes compat.c (and the includes below), nothing
+ * else.
  *
  * Threads  sl_compat_start() first, in one thread, before any other; the rest as the library says:
  *          a random source may be shared by all threads.
@@ -28,12 +30,15 @@
 struct sl_random;
 
 /*
- * Gets the library ready: refuses a library of another branch than compiled for, and one with a known hole in what we
- * use (docs/security.md), starts PSA where TLS needs it. Returns 0, or -1 with one sentence in `error`.
+ * Gets the library ready: refuses a library of another branch than compiled for, and one with a
+ * known hole in what we use (docs/security.md), starts PSA where TLS needs it. Returns 0, or -1
+ * with one sentence in `error`.
  */
 int sl_compat_start(char *error, size_t size);
 
-/* Seeds a random source. Returns 0 or the library's code. The caller frees with sl_random_free(). */
+/*
+ * Seeds a random source. Returns 0 or the library's code. The caller frees with sl_random_free().
+ */
 int sl_random_new(struct sl_random **random);
 void sl_random_free(struct sl_random *random);
 
@@ -51,8 +56,8 @@ int sl_compat_check_pair(mbedtls_pk_context *public_key, mbedtls_pk_context *pri
 bool sl_compat_handshake_over(mbedtls_ssl_context *ssl);
 
 /*
- * Sets the name that the server's certificate must carry, for SNI and for checking; `name` null: neither (the caller checks
- * an address by itself). Returns 0 or the library's code.
+ * Sets the name that the server's certificate must carry, for SNI and for checking; `name` null:
+ * neither (the caller checks an address by itself). Returns 0 or the library's code.
  */
 int sl_compat_set_hostname(mbedtls_ssl_context *ssl, const char *name);
 

@@ -9,7 +9,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-/* Tags of GeneralName (RFC 5280, section 4.2.1.6) without the class bits, and of a CN's string types. */
+/*
+ * Tags of GeneralName (RFC 5280, section 4.2.1.6) without the class bits, and of a CN's string
+ * types.
+ */
 enum { SAN_DNS = 2, SAN_URI = 6, SAN_ADDRESS = 7, SAN_TAG_MASK = 0x1f, SAN_CLASS = 0x80 };
 
 static const char urn[] = "urn:sensor:";
@@ -122,7 +125,9 @@ bool sl_identity_has_address(const mbedtls_x509_crt *certificate, const uint8_t 
 
 bool sl_identity_is_client(const mbedtls_x509_crt *certificate)
 {
-    /* Where there is no extension the library's own check says yes, so look for the usage itself. */
+    /*
+     * Where there is no extension the library's own check says yes, so look for the usage itself.
+     */
     for (const mbedtls_x509_sequence *use = &certificate->ext_key_usage; use != NULL;
          use = use->next)
         if (use->buf.p != NULL && use->buf.len == sizeof oid_client_auth - 1 &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * identity.h -- what a certificate says about whose it is: the sensor's name, the addresses of a server, and
- * the facts that a log line shows.
+ * identity.h -- what a certificate says about whose it is: the sensor's name, the addresses of a
+ * server, and the facts that a log line shows.
  *
  * Everything in a certificate that isn't verified is a stranger's text: names are checked byte by
  * byte and facts are made fit to print.
@@ -19,14 +19,16 @@
 
 /*
  * The sensor's name: the first of a SAN URI `urn:sensor:<name>` (the prefix in any case, RFC 8141
- * section 3.1), a SAN DNS name, the CN. Where the first kind that is there holds a bad name, there is no second try.
- * Returns SL_REASON_NONE and `name` zero-terminated; or CLIENT_NAME_MISSING, _BAD, or _AMBIGUOUS (two
- * sensor URIs, or two CNs where the CN counts).
+ * section 3.1), a SAN DNS name, the CN. Where the first kind that is there holds a bad name, there
+ * is no second try. Returns SL_REASON_NONE and `name` zero-terminated; or CLIENT_NAME_MISSING,
+ * _BAD, or _AMBIGUOUS (two sensor URIs, or two CNs where the CN counts).
  */
 enum sl_reason sl_identity_sensor(const mbedtls_x509_crt *certificate,
                                   char name[static SL_SENSOR_NAME_MAX + 1]);
 
-/* True where a SAN iPAddress entry equals `address` of 4 or 16 bytes (RFC 5280, section 4.2.1.6). */
+/*
+ * True where a SAN iPAddress entry equals `address` of 4 or 16 bytes (RFC 5280, section 4.2.1.6).
+ */
 bool sl_identity_has_address(const mbedtls_x509_crt *certificate, const uint8_t *address,
                              size_t len);
 

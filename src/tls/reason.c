@@ -40,7 +40,8 @@ static const struct entry table[SL_REASON_COUNT] = {
                                           "the certificate can't be read; make a new one"},
     [SL_REASON_CLIENT_CHAIN_UNKNOWN_CA] =
         {"client-chain-unknown-ca",
-         "the certificate was signed by one that isn't a CA of --cafile; have it signed by the CA itself"},
+         "the certificate was signed by one that isn't a CA of --cafile; have it signed by the "
+         "CA itself"},
     [SL_REASON_CLIENT_KEY_MISMATCH] =
         {"client-key-mismatch",
          "the sensor couldn't prove that it has its certificate's key; check that --cert and --key "
@@ -50,14 +51,16 @@ static const struct entry table[SL_REASON_COUNT] = {
          "the certificate names no sensor; it needs a SAN such as URI:urn:sensor:weather-1"},
     [SL_REASON_CLIENT_NAME_BAD] =
         {"client-name-bad",
-         "the sensor's name in the certificate breaks the rule: 1 to 64 of A-Z a-z 0-9 . _ - with a "
+         "the sensor's name in the certificate breaks the rule: 1 to 64 of A-Z a-z 0-9 . _ - "
+         "with a "
          "letter or digit first"},
     [SL_REASON_CLIENT_NAME_AMBIGUOUS] =
         {"client-name-ambiguous",
          "the certificate names a sensor more than once; it must name one"},
     [SL_REASON_SERVER_CERT_UNTRUSTED] =
         {"server-cert-untrusted",
-         "the server's certificate isn't signed by a CA of --cafile: a wrong server, or a wrong --cafile"},
+         "the server's certificate isn't signed by a CA of --cafile: a wrong server, or a wrong "
+         "--cafile"},
     [SL_REASON_SERVER_CERT_EXPIRED] =
         {"server-cert-expired",
          "the server's certificate has expired; renew it, or set this machine's clock"},
@@ -94,7 +97,8 @@ static const struct entry table[SL_REASON_COUNT] = {
     [SL_REASON_HANDSHAKE_TIMEOUT] = {"handshake-timeout", "the handshake didn't end in time"},
     [SL_REASON_HANDSHAKE_TOO_LARGE] =
         {"handshake-too-large",
-         "the peer sent more than is read of anybody before authentication; send the leaf certificate only"},
+         "the peer sent more than is read of anybody before authentication; send the leaf "
+         "certificate only"},
     [SL_REASON_HANDSHAKE_CUT] = {"handshake-cut",
                                  "the connection ended in the middle of the handshake"},
     [SL_REASON_HANDSHAKE_FAILED] = {"handshake-failed", "the handshake failed"},
@@ -114,7 +118,8 @@ static const struct entry table[SL_REASON_COUNT] = {
                             "from what is stored"},
     [SL_REASON_CLIENT_NAME_SPELLING] =
         {"client-name-spelling",
-         "a sensor is known whose name differs from this one only in upper and lower case; give the "
+         "a sensor is known whose name differs from this one only in upper and lower case; give "
+         "the "
          "new one another name"},
     [SL_REASON_NO_MEMORY] = {"no-memory", "out of memory"},
 };

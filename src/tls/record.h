@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record.h -- looks at the outside of what a peer sends during the handshake: is it TLS at all, and is
- * there an alert in the clear?
+ * record.h -- looks at the outside of what a peer sends during the handshake: is it TLS at all, and
+ * is there an alert in the clear?
  *
- * The library says neither. Record headers (RFC 8446, section 5.1; RFC 5246, section 6.2.1) are readable before
- * encryption begins, which is when refusals happen. Nothing here decides about trust.
+ * The library says neither. Record headers (RFC 8446, section 5.1; RFC 5246, section 6.2.1) are
+ * readable before encryption begins, which is when refusals happen. Nothing here decides about
+ * trust.
  *
  * Memory   The caller owns struct sl_record; start with `{0}`. Nothing allocates.
  * Threads  As for the session.

@@ -8,7 +8,10 @@
 
 enum { KEY_SIZE = 32 };
 
-/* The DER of the signature algorithms we take (RFC 5758, section 3.2; RFC 4055, section 5) and their hash. */
+/*
+ * The DER of the signature algorithms we take (RFC 5758, section 3.2; RFC 4055, section 5) and
+ * their hash.
+ */
 struct algorithm {
     const char *oid;
     size_t len;
@@ -23,7 +26,10 @@ static const struct algorithm algorithms[] = {
     {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", 9, MBEDTLS_MD_SHA512},
 };
 
-/* A key of the set: one hash over issuer and serial, each with its length so that they can't run together. */
+/*
+ * A key of the set: one hash over issuer and serial, each with its length so that they can't run
+ * together.
+ */
 static bool make_key(const mbedtls_x509_buf *issuer, const mbedtls_x509_buf *serial,
                      unsigned char key[static KEY_SIZE])
 {
@@ -91,7 +97,10 @@ static mbedtls_md_type_t hash_of(const mbedtls_asn1_buf *oid)
     return MBEDTLS_MD_NONE;
 }
 
-/* Checks the list's signature with the CA's key (RFC 5280, section 5.1.1: tbsCertList, algorithm, signature). */
+/*
+ * Checks the list's signature with the CA's key (RFC 5280, section 5.1.1: tbsCertList, algorithm,
+ * signature).
+ */
 static bool signed_by(const mbedtls_x509_crl *list, const mbedtls_x509_crt *ca)
 {
     unsigned char *at = list->tbs.p + list->tbs.len;

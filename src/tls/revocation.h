@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * revocation.h -- the set of revoked certificates, from CRLs whose signatures are checked once, at load.
+ * revocation.h -- the set of revoked certificates, from CRLs whose signatures are checked once, at
+ * load.
  *
- * The library would check a CRL's signature and walk its entries in every handshake; here a look-up costs one hash.
+ * The library would check a CRL's signature and walk its entries in every handshake; here a look-up
+ * costs one hash.
  *
  * Memory   32 bytes an entry, and as much again for empty places. Freed by sl_revocation_clear().
  * Threads  Read-only after load.

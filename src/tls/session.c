@@ -65,7 +65,10 @@ static int receive(void *ctx, unsigned char *bytes, size_t cap)
     return (int)len;
 }
 
-/* Always takes everything, so the library never has to repeat a write (mbedtls.md's rule; see session.h). */
+/*
+ * Always takes everything, so the library never has to repeat a write (mbedtls.md's rule; see
+ * session.h).
+ */
 static int keep(void *ctx, const unsigned char *bytes, size_t len)
 {
     struct sl_session *session = ctx;
@@ -269,7 +272,9 @@ enum sl_status sl_session_read(struct sl_session *session, char *bytes, size_t c
 {
     if (session->broken || !session->established)
         return SL_IO;
-    /* "Want read" doesn't mean that the transport is empty, nor 0 that it ended: ask the transport. */
+    /*
+     * "Want read" doesn't mean that the transport is empty, nor 0 that it ended: ask the transport.
+     */
     for (int tries = 0; tries < READ_TRIES; tries++) {
         int code;
 

@@ -2,16 +2,17 @@
 /*
  * session.h -- one TLS session over a transport, never blocking.
  *
- *   new -> handshake (until SL_OK) -> [server: sl_admission_decide()] -> read, write, flush -> close -> free
+ *   new -> handshake (until SL_OK) -> [server: sl_admission_decide()] -> read, write, flush ->
+ *   close -> free
  *
  * What is written is encrypted into a buffer of the session and sent by flush, so that many small
  * writes make one send and a write never has to be repeated. Reading reports SL_WANT_READ only when
  * the transport has nothing more, so an edge-triggered or level-triggered loop may both rely on it.
  *
- * Memory   Made by new, freed by sl_session_free(). About 37 KiB (TLS 1.2) to 43 KiB (TLS 1.3) in the
- *          library, plus what waits to be sent.
- * Limits   SL_SESSION_OUT_MAX bytes wait to be sent, beyond that write says SL_WANT_WRITE. Before the
- *          handshake is over a server reads `budget` bytes of a peer and no more.
+ * Memory   Made by new, freed by sl_session_free(). About 37 KiB (TLS 1.2) to 43 KiB (TLS 1.3) in
+ *          the library, plus what waits to be sent.
+ * Limits   SL_SESSION_OUT_MAX bytes wait to be sent, beyond that write says SL_WANT_WRITE. Before
+ *          the handshake is over a server reads `budget` bytes of a peer and no more.
  * Threads  One thread at a time; it may be handed to another thread between calls.
  */
 #ifndef SL_TLS_SESSION_H
@@ -35,9 +36,9 @@ SL_MUST_USE enum sl_status sl_session_new_server(struct sl_trust *trust,
                                                  struct sl_session **session);
 
 /*
- * A sensor's session with the server `host`, a name or a numeric address, which the server's certificate
- * must carry (RFC 6125; for addresses a SAN iPAddress entry). It offers the ALPN protocol `sensorlink/1`.
- * SL_OK, SL_NOMEM, or SL_BAD_INPUT where `host` is empty or too long.
+ * A sensor's session with the server `host`, a name or a numeric address, which the server's
+ * certificate must carry (RFC 6125; for addresses a SAN iPAddress entry). It offers the ALPN
+ * protocol `sensorlink/1`. SL_OK, SL_NOMEM, or SL_BAD_INPUT where `host` is empty or too long.
  */
 SL_MUST_USE enum sl_status sl_session_new_client(struct sl_trust *trust,
                                                  struct sl_transport transport, const char *host,
@@ -48,11 +49,13 @@ void sl_session_free(struct sl_session *session);
 
 /*
  * Goes on with the handshake; flushes by itself.
- * SL_OK          Over. At the server the peer's certificate verified, but nobody is admitted yet; at the
- *                sensor the server is verified, but it may still refuse us: wait for `welcome`.
+ * SL_OK          Over. At the server the peer's certificate verified, but nobody is admitted yet;
+ *                at the sensor the server is verified, but it may still refuse us: wait for
+ *                `welcome`.
  * SL_WANT_READ, SL_WANT_WRITE
- * SL_DENIED      Refused by us or by the peer; SL_CUT: the connection ended; SL_LIMIT: over the budget;
- *                SL_IO, SL_NOMEM. sl_session_refusal() says why. An alert may wait: flush, then close.
+ * SL_DENIED      Refused by us or by the peer; SL_CUT: the connection ended; SL_LIMIT: over the
+ *                budget; SL_IO, SL_NOMEM. sl_session_refusal() says why. An alert may wait: flush,
+ *                then close.
  */
 SL_MUST_USE enum sl_status sl_session_handshake(struct sl_session *session);
 
@@ -82,7 +85,10 @@ SL_MUST_USE enum sl_status sl_session_flush(struct sl_session *session);
 /* Bytes that wait to be sent. */
 size_t sl_session_waiting(const struct sl_session *session);
 
-/* Says goodbye (close_notify) after a handshake that is over, and flushes. Statuses as for flush; call once. */
+/*
+ * Says goodbye (close_notify) after a handshake that is over, and flushes. Statuses as for flush;
+ * call once.
+ */
 SL_MUST_USE enum sl_status sl_session_close(struct sl_session *session);
 
 /* True where both sides agreed on `sensorlink/1`; false means plain lines. After the handshake. */

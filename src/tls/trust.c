@@ -67,7 +67,10 @@ static enum sl_status check_readable(const char *option, const char *path, struc
     return SL_OK;
 }
 
-/* A positive code of the library counts certificates that could not be read: a partial load isn't one. */
+/*
+ * A positive code of the library counts certificates that could not be read: a partial load isn't
+ * one.
+ */
 static enum sl_status load_certificates(mbedtls_x509_crt *into, const char *option,
                                         const char *path, struct fault *fault)
 {
@@ -141,7 +144,9 @@ static enum sl_status check_pair(struct sl_trust *trust, const struct sl_trust_f
     return bad(fault, "--key %s doesn't belong to --cert %s", files->key, files->cert);
 }
 
-/* Verifies our own certificate as the other side will, so that a wrong one is found here, at start. */
+/*
+ * Verifies our own certificate as the other side will, so that a wrong one is found here, at start.
+ */
 static enum sl_status check_own(struct sl_trust *trust, const char *path, struct fault *fault)
 {
     const char *oid = trust->role == SL_ROLE_SERVER ? "\x2b\x06\x01\x05\x05\x07\x03\x01"

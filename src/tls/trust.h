@@ -6,11 +6,12 @@
  * Sessions hold the snapshot that they began under. A new snapshot is built whole and checked whole
  * before anybody sees it, so trust is never half changed.
  *
- * The policy is the same for every version of the library (docs/protocol.md): TLS 1.2 and, where the
- * library has it, 1.3; ECDHE with x25519 and P-256; ECDSA leaf keys; AEAD suites; the peer's
+ * The policy is the same for every version of the library (docs/protocol.md): TLS 1.2 and, where
+ * the library has it, 1.3; ECDHE with x25519 and P-256; ECDSA leaf keys; AEAD suites; the peer's
  * certificate always required; no renegotiation; no resumption.
  *
- * Memory   Made by sl_trust_load(); freed with the last reference. About 50 KiB and the files' contents.
+ * Memory   Made by sl_trust_load(); freed with the last reference. About 50 KiB and the files'
+ *          contents.
  * Limits   CRLs as large as memory; chains end at a configured CA, one step from the leaf.
  * Threads  Immutable: any thread may use and reference it.
  */
@@ -36,12 +37,14 @@ struct sl_trust_files {
 };
 
 /*
- * Reads and checks everything: the key matches the certificate and isn't readable by others, the own certificate is
- * for this role, in date and signed by a CA of the bundle, CRLs are signed by those CAs and in date.
+ * Reads and checks everything: the key matches the certificate and isn't readable by others, the
+ * own certificate is for this role, in date and signed by a CA of the bundle, CRLs are signed by
+ * those CAs and in date.
  *
  * SL_OK         `*trust` has one reference, the caller's.
  * SL_BAD_INPUT  `error` has one sentence: which file, what is wrong, what to do.
- * SL_IO         The library can't work on this machine (no randomness, another version loaded than compiled for).
+ * SL_IO         The library can't work on this machine (no randomness, another version loaded than
+ *               compiled for).
  * SL_NOMEM      No memory.
  */
 SL_MUST_USE enum sl_status sl_trust_load(enum sl_role role, const struct sl_trust_files *files,

@@ -23,7 +23,9 @@ int sl_verify_certificate(void *ctx, mbedtls_x509_crt *certificate, int depth, u
     return 0;
 }
 
-/* In the order in which they are told where several hold: who it is comes before when and what for. */
+/*
+ * In the order in which they are told where several hold: who it is comes before when and what for.
+ */
 static const struct {
     uint32_t flags;
     enum sl_reason of_client;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verify.h -- what is added to the library's verification of a chain, and what its findings are called.
+ * verify.h -- what is added to the library's verification of a chain, and what its findings are
+ * called.
  *
- * The library builds the chain, checks signatures, dates and usage, and asks here about each certificate.
- * We only ever add faults, never take one away:
- *   - a certificate above the leaf must be a configured CA, byte for byte. The library takes some leaves for
- *     CAs (a `CA:FALSE,pathlen:1` one, fixed in 3.6.7), and nobody needs unconfigured ones here;
+ * The library builds the chain, checks signatures, dates and usage, and asks here about each
+ * certificate. We only ever add faults, never take one away:
+ *   - a certificate above the leaf must be a configured CA, byte for byte. The library takes some
+ *     leaves for CAs (a `CA:FALSE,pathlen:1` one, fixed in 3.6.7), and nobody needs unconfigured
+ *     ones here;
  *   - a server reached by an address must carry this address (2.28 compares DNS names only).
  *
  * Threads  As for the session that holds it.
@@ -29,7 +31,9 @@ struct sl_verify {
 /* The library's callback (mbedtls_ssl_set_verify()); `ctx` is a struct sl_verify. */
 int sl_verify_certificate(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *flags);
 
-/* What the library's result flags mean; SL_REASON_NONE for 0 and for "not verified" (0xffffffff). */
+/*
+ * What the library's result flags mean; SL_REASON_NONE for 0 and for "not verified" (0xffffffff).
+ */
 enum sl_reason sl_verify_reason(const struct sl_verify *verify, uint32_t flags);
 
 #endif
