@@ -2,6 +2,7 @@
 /* record.c -- record headers, alerts in the clear, and first bytes; see record.h. */
 #include "tls/record.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { TYPE_ALERT = 21, TYPE_HANDSHAKE = 22, MAJOR_VERSION = 3, ALERT_SIZE = 2 };
@@ -40,43 +41,53 @@ int sl_record_alert(const struct sl_record *record)
     return record->alerted ? record->alert[1] : SL_ALERT_NONE;
 }
 
-const char *sl_record_alert_name(int description)
-{
-    static const struct {
-        int description;
-        const char *name;
-    } names[] = {
-        {0, "close_notify"},
-        {10, "unexpected_message"},
-        {20, "bad_record_mac"},
-        {22, "record_overflow"},
-        {40, "handshake_failure"},
-        {42, "bad_certificate"},
-        {43, "unsupported_certificate"},
-        {44, "certificate_revoked"},
-        {45, "certificate_expired"},
-        {46, "certificate_unknown"},
-        {47, "illegal_parameter"},
-        {48, "unknown_ca"},
-        {49, "access_denied"},
-        {50, "decode_error"},
-        {51, "decrypt_error"},
-        {70, "protocol_version"},
-        {71, "insufficient_security"},
-        {80, "internal_error"},
-        {90, "user_canceled"},
-        {100, "no_renegotiation"},
-        {109, "missing_extension"},
-        {110, "unsupported_extension"},
-        {112, "unrecognized_name"},
-        {116, "certificate_required"},
-        {120, "no_application_protocol"},
-    };
+/*
+ * The alerts of RFC 8446, section 6, and RFC 5246, with what those about us mean for whoever looks
+ * for the cause.
+ */
+static const struct alert {
+    int description;
+    const char *name;
+    const char *meaning;
+} alerts[] = {
+    {0, "close_notify", NULL},
+    {10, "unexpected_message", NULL},
+    {20, "bad_record_mac", NULL},
+    {22, "record_overflow", NULL},
+    {40, "handshake_failure", "no suite or group in common, or no certificate"},
+    {42, "bad_certificate", "our certificate is damaged or not allowed there"},
+    {43, "unsupported_certificate", "our certificate isn't meant for this use"},
+    {44, "certificate_revoked", "our certificate is revoked"},
+    {45, "certificate_expired", "our certificate has expired, or a clock is wrong"},
+    {46, "certificate_unknown", "our certificate isn't accepted there"},
+    {47, "illegal_parameter", NULL},
+    {48, "unknown_ca", "the CA of our certificate isn't trusted there"},
+    {49, "access_denied", "our certificate is good, but not let in"},
+    {50, "decode_error", NULL},
+    {51, "decrypt_error", "a signature didn't verify: do certificate and key belong together?"},
+    {70, "protocol_version", "no TLS version in common"},
+    {71, "insufficient_security", NULL},
+    {80, "internal_error", NULL},
+    {90, "user_canceled", NULL},
+    {100, "no_renegotiation", NULL},
+    {109, "missing_extension", NULL},
+    {110, "unsupported_extension", NULL},
+    {112, "unrecognized_name", NULL},
+    {116, "certificate_required", "we sent no certificate"},
+    {120, "no_application_protocol", "the other side doesn't speak our protocol"},
+};
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (names[i].description == description)
-            return names[i].name;
-    return "alert";
+void sl_record_print_alert(int description, char *text, size_t size)
+{
+    for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++)
+        if (alerts[i].description == description) {
+            (void)snprintf(text, size, "alert %s%s%s", alerts[i].name,
+                           alerts[i].meaning == NULL ? "" : ": ",
+                           alerts[i].meaning == NULL ? "" : alerts[i].meaning);
+            return;
+        }
+    (void)snprintf(text, size, "%s",
+                   description == SL_ALERT_NONE ? "an encrypted alert" : "an alert");
 }
 
 static bool looks_like_http(const uint8_t *first, size_t len)

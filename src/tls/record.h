@@ -36,8 +36,11 @@ void sl_record_look(struct sl_record *record, const uint8_t *bytes, size_t len);
 /* The description (RFC 8446, section 6) of the last alert seen in the clear, or SL_ALERT_NONE. */
 int sl_record_alert(const struct sl_record *record);
 
-/* An alert's name in the RFC's words, "unknown_ca"; "alert" for one without a name. Never null. */
-const char *sl_record_alert_name(int description);
+/*
+ * "alert unknown_ca: the CA of our certificate isn't trusted there", as far as the alert has a
+ * name.
+ */
+void sl_record_print_alert(int description, char *text, size_t size);
 
 /* What the first bytes look like. */
 enum sl_record_speech {

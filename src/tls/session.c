@@ -79,18 +79,17 @@ static int keep(void *ctx, const unsigned char *bytes, size_t len)
     return (int)len;
 }
 
+/* Notes the refusal. A peer's certificate is a fact of it, but not where the peer judged ours. */
 static enum sl_status refuse(struct sl_session *session, enum sl_status status,
                              enum sl_reason reason, const char *detail)
 {
+    bool with_facts = session->verify.seen && reason != SL_REASON_PEER_REFUSED;
+
     session->broken = true;
     session->refusal.reason = reason;
-    if (session->verify.seen && detail != NULL)
-        (void)snprintf(session->refusal.facts, SL_FACTS_SIZE, "%s; %.500s", detail,
-                       session->verify.facts);
-    else if (session->verify.seen)
-        (void)snprintf(session->refusal.facts, SL_FACTS_SIZE, "%s", session->verify.facts);
-    else if (detail != NULL)
-        (void)snprintf(session->refusal.facts, SL_FACTS_SIZE, "%s", detail);
+    (void)snprintf(session->refusal.facts, SL_FACTS_SIZE, "%s%s%.500s",
+                   detail == NULL ? "" : detail, detail != NULL && with_facts ? "; " : "",
+                   with_facts ? session->verify.facts : "");
     return status;
 }
 
@@ -210,7 +209,7 @@ static enum sl_status handshake_failed(struct sl_session *session, int code)
 {
     enum sl_reason reason = speech_reason(session);
     int alert = sl_record_alert(&session->record);
-    char detail[64];
+    char detail[128];
 
     (void)snprintf(detail, sizeof detail, "code -0x%04x", (unsigned)-code);
     if (session->over_budget)
@@ -218,8 +217,7 @@ static enum sl_status handshake_failed(struct sl_session *session, int code)
     if (reason != SL_REASON_NONE)
         return refuse(session, SL_DENIED, reason, NULL);
     if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
-        (void)snprintf(detail, sizeof detail, "alert %s",
-                       alert == SL_ALERT_NONE ? "(encrypted)" : sl_record_alert_name(alert));
+        sl_record_print_alert(alert, detail, sizeof detail);
         return refuse(session, SL_DENIED, SL_REASON_PEER_REFUSED, detail);
     }
     reason = sl_verify_reason(&session->verify, mbedtls_ssl_get_verify_result(&session->ssl));
