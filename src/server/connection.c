@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "server/intake.h"
+#include "server/streams.h"
 #include "server/worker.h"
 #include "tls/admission.h"
 
@@ -18,6 +19,7 @@ enum {
     LINGER_BYTES = 65536,   /* thrown away meanwhile */
     RETRY_SPREAD_MS = 5000, /* goodbyes to many sensors send them back at different times */
     RETRY_REFUSED_MS = 300000,
+    RETRY_TAKEN_OVER_MS = 60000, /* two copies of a spool shall not chase each other */
 };
 
 static int64_t spread_ms(int64_t most_ms)
@@ -110,6 +112,7 @@ enum sl_status sl_connection_new(struct sl_shared *shared, int fd, const struct 
 void sl_connection_free(struct sl_connection *connection)
 {
     assert(connection->under_way == NULL);
+    sl_streams_leave(connection->shared->streams, connection);
     if (connection->state == SL_CONNECTION_HANDSHAKE)
         sl_door_authenticated(connection->shared->door);
     sl_door_leave(connection->shared->door, &connection->address);
@@ -416,6 +419,13 @@ void sl_connection_answer(struct sl_connection *connection, struct sl_batch *bat
 {
     sl_intake_answer(connection, batch);
     sl_connection_turn(connection);
+}
+
+void sl_connection_yield(struct sl_connection *connection)
+{
+    if (connection->state == SL_CONNECTION_READING && atomic_load(&connection->superseded))
+        sl_connection_end(connection, sl_reason_id(SL_REASON_STREAM_TAKEN_OVER),
+                          sl_reason_text(SL_REASON_STREAM_TAKEN_OVER), RETRY_TAKEN_OVER_MS);
 }
 
 void sl_connection_drain(struct sl_connection *connection)

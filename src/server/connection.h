@@ -19,6 +19,8 @@
 #ifndef SL_SERVER_CONNECTION_H
 #define SL_SERVER_CONNECTION_H
 
+#include <stdatomic.h>
+
 #include "link/receiver.h"
 #include "net/loop.h"
 #include "net/socket.h"
@@ -60,6 +62,7 @@ struct sl_connection {
     struct sl_buffer reply; /* lines for the peer, not encrypted yet */
     struct sl_batch *filling;
     struct sl_batch *under_way;
+    atomic_bool superseded; /* a newer session has this stream; set by streams.c in any thread */
     bool no_room;           /* the committer's queue was full */
     bool dead;              /* the session or transport is broken: nothing more can be sent */
     const char *end_reason; /* for the `bye`; null where the peer ended it. Static storage */
@@ -92,6 +95,9 @@ void sl_connection_answer(struct sl_connection *connection, struct sl_batch *bat
  */
 void sl_connection_end(struct sl_connection *connection, const char *reason, const char *text,
                        int64_t retry_ms);
+
+/* Ends it where a newer session of its stream has come. */
+void sl_connection_yield(struct sl_connection *connection);
 
 /* The server shuts down. */
 void sl_connection_drain(struct sl_connection *connection);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "server/streams.h"
 
 enum {
     CHUNK = SL_SESSION_RECORD_MAX + 1, /* one record's content */
@@ -242,6 +243,8 @@ static void opened(struct sl_connection *connection, const struct sl_batch *batc
     connection->stream_id = batch->stream_id;
     if (connection->receiver.state != SL_RECEIVER_OPENING)
         return;
+    if (sl_streams_take(connection->shared->streams, batch->stream_id, connection) != SL_OK)
+        connection->dead = true;
     if (sl_receiver_opened(&connection->receiver, batch->last, sl_clock_wall_us(),
                            sl_bytes_of(sl_peer_name(connection->peer)), line, sizeof line,
                            &len) != SL_OK ||

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "net/listener.h"
 #include "server/connection.h"
+#include "server/streams.h"
 #include "server/worker.h"
 
 enum { DEFAULT_PORT = 23456, DESCRIPTORS_KEPT = 64, TELL_EVERY_MS = 1000 };
@@ -161,6 +162,8 @@ static enum sl_status start_threads(struct sl_server *server, const struct sl_se
     enum sl_status status = sl_door_new(config->limits.door, &shared->door);
 
     if (status == SL_OK)
+        status = sl_streams_new(&shared->streams);
+    if (status == SL_OK)
         status = start_workers(server, config->io_threads, &shared->io, &shared->io_count);
     if (status == SL_OK)
         status = start_workers(server, config->handshake_threads, &shared->handshakes,
@@ -308,6 +311,7 @@ void sl_server_close(struct sl_server *server)
     sl_committer_stop(shared->committer);
     free_workers(shared->handshakes, shared->handshake_count);
     free_workers(shared->io, shared->io_count);
+    sl_streams_free(shared->streams);
     sl_door_free(shared->door);
     sl_trust_unref(shared->trust);
     sl_loop_free(server->loop);

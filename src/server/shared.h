@@ -14,6 +14,7 @@
 #include "tls/trust.h"
 
 struct sl_worker;
+struct sl_streams;
 
 struct sl_server_limits {
     struct sl_door_limits door;
@@ -30,6 +31,7 @@ struct sl_shared {
     struct sl_log *log;
     struct sl_trust *trust;
     struct sl_door *door;
+    struct sl_streams *streams;
     struct sl_committer *committer;
     struct sl_worker **io; /* workers of authenticated sensors */
     size_t io_count;

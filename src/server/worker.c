@@ -19,6 +19,7 @@ struct sl_worker {
     struct sl_queue adopted;
     struct sl_queue answers;
     atomic_bool room;
+    atomic_bool superseded;
     atomic_bool draining;
     atomic_size_t load;
     bool drained; /* connections were told */
@@ -86,6 +87,16 @@ static void retry(struct sl_worker *worker)
     }
 }
 
+static void yield_streams(struct sl_worker *worker)
+{
+    struct sl_connection *next;
+
+    for (struct sl_connection *at = worker->connections; at != NULL; at = next) {
+        next = at->next;
+        sl_connection_yield(at);
+    }
+}
+
 static void drain(struct sl_worker *worker)
 {
     struct sl_connection *next;
@@ -119,6 +130,8 @@ static void on_wake(void *ctx)
     take_answers(worker);
     if (atomic_exchange(&worker->room, false))
         retry(worker);
+    if (atomic_exchange(&worker->superseded, false))
+        yield_streams(worker);
     if (atomic_load(&worker->draining) && !worker->drained)
         drain(worker);
     if (worker->connections != NULL)
@@ -231,6 +244,12 @@ void sl_worker_answer(struct sl_worker *worker, struct sl_batch *batch)
 void sl_worker_room(struct sl_worker *worker)
 {
     if (!atomic_exchange(&worker->room, true))
+        sl_inbox_wake(worker->inbox);
+}
+
+void sl_worker_superseded(struct sl_worker *worker)
+{
+    if (!atomic_exchange(&worker->superseded, true))
         sl_inbox_wake(worker->inbox);
 }
 

@@ -6,7 +6,7 @@
  * and I/O workers, for sensors that are in. A connection belongs to one worker at a time; it comes
  * in through the worker's queue, and so do the committer's answers.
  *
- * Threads  adopt, answer, room, drain: from any thread. The rest from the worker's own.
+ * Threads  adopt, answer, room, superseded, drain: from any thread. The rest from the worker's own.
  */
 #ifndef SL_SERVER_WORKER_H
 #define SL_SERVER_WORKER_H
@@ -28,6 +28,9 @@ void sl_worker_answer(struct sl_worker *worker, struct sl_batch *batch);
 
 /* The committer's queue has room again. */
 void sl_worker_room(struct sl_worker *worker);
+
+/* One of its connections was marked as superseded. */
+void sl_worker_superseded(struct sl_worker *worker);
 
 /* Ends its connections in order and then its thread; after the limit's drain_ms in disorder. */
 void sl_worker_drain(struct sl_worker *worker);

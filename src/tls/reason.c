@@ -116,6 +116,9 @@ static const struct entry table[SL_REASON_COUNT] = {
     [SL_REASON_STREAM_CONFLICT] =
         {"stream-conflict", "another session of the same stream was faster; come back and go on "
                             "from what is stored"},
+    [SL_REASON_STREAM_TAKEN_OVER] =
+        {"stream-taken-over", "a newer session of the same stream is open; if this isn't an old "
+                              "connection, two programs use copies of one spool"},
     [SL_REASON_CLIENT_NAME_SPELLING] =
         {"client-name-spelling",
          "a sensor is known whose name differs from this one only in upper and lower case; give "
