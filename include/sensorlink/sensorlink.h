@@ -91,7 +91,8 @@ struct sl_client_config {
 
 /*
  * Checks the configuration and reads the certificates; nothing is sent before the first step.
- * All strings are copied.
+ * All strings are copied. The files are read again before each later connection, so a renewed
+ * certificate is taken up; where they can't be used then, the ones from before are.
  *
  * SL_OK         `*client` is the caller's, and owns config->spool.
  * SL_BAD_INPUT  A file or value can't be used; `error` says which, why and what to do.

@@ -85,6 +85,23 @@ static void configure(struct sl_client *client, const struct sl_client_config *c
     };
 }
 
+static bool copy_strings(struct sl_client *client, const struct sl_client_config *config)
+{
+    client->host = strdup(config->host);
+    client->files[0] = strdup(config->ca_file);
+    client->files[1] = strdup(config->cert_file);
+    client->files[2] = strdup(config->key_file);
+    return client->host && client->files[0] && client->files[1] && client->files[2];
+}
+
+static enum sl_status load_trust(const struct sl_client *client, struct sl_trust **trust,
+                                 char *error, size_t error_size)
+{
+    struct sl_trust_files files = {
+        .ca = client->files[0], .cert = client->files[1], .key = client->files[2]};
+    return sl_trust_load(SL_ROLE_SENSOR, &files, trust, error, error_size);
+}
+
 enum sl_status sl_client_open(const struct sl_client_config *config, struct sl_client **client,
                               char *error, size_t error_size)
 {
@@ -93,17 +110,13 @@ enum sl_status sl_client_open(const struct sl_client_config *config, struct sl_c
         return status;
 
     struct sl_client *made = calloc(1, sizeof(*made));
-    if (made)
-        made->host = strdup(config->host);
-    if (!made || !made->host) {
+    if (!made || !copy_strings(made, config)) {
         (void)snprintf(error, error_size, "out of memory");
-        free(made);
+        sl_client_close(made);
         return SL_NOMEM;
     }
 
-    struct sl_trust_files files = {
-        .ca = config->ca_file, .cert = config->cert_file, .key = config->key_file};
-    status = sl_trust_load(SL_ROLE_SENSOR, &files, &made->trust, error, error_size);
+    status = load_trust(made, &made->trust, error, error_size);
     if (status == SL_OK && !config->spool) {
         status = sl_spool_open_memory(MEMORY_READINGS, &made->spool);
         if (status != SL_OK)
@@ -231,6 +244,32 @@ static void give_up(struct sl_client *client, int64_t now_ms)
                                                     .text = failure.text});
 }
 
+/*
+ * Certificates are renewed while sensors run, so the files are read again before each connection.
+ * Where that fails (half of them is written, say) the ones from before are good enough to try.
+ */
+static void renew_trust(struct sl_client *client)
+{
+    struct sl_trust *trust = NULL;
+    char error[SL_FAILURE_TEXT_SIZE];
+
+    if (!client->dialled) {
+        client->dialled = true; /* they were read a moment ago */
+        return;
+    }
+    if (load_trust(client, &trust, error, sizeof(error)) == SL_OK) {
+        sl_trust_unref(client->trust);
+        client->trust = trust;
+        client->dial.trust = trust;
+        client->files_fail = false;
+    } else if (!client->files_fail) {
+        client->files_fail = true;
+        sl_client_tell(client, (struct sl_client_event){.kind = SL_CLIENT_FAULT,
+                                                        .reason = "own-certificate",
+                                                        .text = error});
+    }
+}
+
 static void step_dial(struct sl_client *client, int64_t now_ms)
 {
     client->wanted = sl_dial_step(&client->dial, now_ms);
@@ -280,6 +319,7 @@ enum sl_status sl_client_step(struct sl_client *client)
 
     client->again = false;
     if (client->stage == SL_STAGE_PAUSE && now_ms >= client->stage_end_ms) {
+        renew_trust(client);
         sl_dial_start(&client->dial);
         client->stage = SL_STAGE_DIALLING;
     }
@@ -360,6 +400,8 @@ void sl_client_close(struct sl_client *client)
     sl_dial_clear(&client->dial);
     sl_trust_unref(client->trust);
     sl_spool_close(client->spool);
+    for (size_t i = 0; i < sizeof(client->files) / sizeof(client->files[0]); i++)
+        free(client->files[i]);
     free(client->host);
     free(client);
 }

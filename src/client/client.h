@@ -28,7 +28,10 @@ enum sl_client_stage {
 
 struct sl_client {
     char *host;
+    char *files[3]; /* CA, certificate, key: read again before each connection but the first */
     struct sl_trust *trust;
+    bool files_fail; /* the last reading of them failed, which was told */
+    bool dialled;    /* the first connection was tried */
     struct sl_spool *spool;
     int64_t window;
     int64_t idle_ms;

@@ -43,7 +43,7 @@ struct sl_runner {
     int watched_fd;
     struct sl_timer *step_timer;
     struct sl_timer *end_timer; /* --timeout, then the farewell */
-    struct sl_signal *signals[2];
+    struct sl_signal *signals[3];
     int64_t timeout_ms;
     bool echo;
 
@@ -137,7 +137,7 @@ static void leave_waiting(struct sl_runner *runner, const char *why, int exit_co
         sl_runner_warn(runner, "%s: %zu %s couldn't be written to the spool and %s lost", why,
                        runner->count, runner->count == 1 ? "reading" : "readings",
                        runner->count == 1 ? "is" : "are");
-    leave(runner, exit_code);
+    leave(runner, runner->count > 0 ? EX_IOERR : exit_code);
 }
 
 static void leave_if_done(struct sl_runner *runner)
@@ -373,8 +373,12 @@ void sl_runner_ended(struct sl_runner *runner)
 static void on_signal(void *ctx, int signum)
 {
     struct sl_runner *runner = ctx;
-    (void)signum;
 
+    if (signum == SIGHUP) { /* perhaps with a renewed certificate: don't wait any longer */
+        sl_client_retry_now(runner->client);
+        step(runner);
+        return;
+    }
     if (runner->leaving) { /* asked twice: at once */
         leave_waiting(runner, "leaving at once", EX_TEMPFAIL);
         return;
@@ -391,7 +395,7 @@ static void on_signal(void *ctx, int signum)
 
 static enum sl_status make_parts(struct sl_runner *runner)
 {
-    static const int signums[] = {SIGTERM, SIGINT};
+    static const int signums[] = {SIGTERM, SIGINT, SIGHUP};
 
     runner->pending = malloc(PENDING_MAX * sizeof(*runner->pending));
     if (!runner->pending)
@@ -401,7 +405,7 @@ static enum sl_status make_parts(struct sl_runner *runner)
         status = sl_timer_new(runner->loop, on_end, runner, &runner->end_timer);
     if (status == SL_OK)
         status = sl_lookup_new(runner->loop, on_lookup, runner, &runner->lookup);
-    for (size_t i = 0; status == SL_OK && i < 2; i++)
+    for (size_t i = 0; status == SL_OK && i < 3; i++)
         status = sl_signal_new(runner->loop, signums[i], on_signal, runner, &runner->signals[i]);
     return status;
 }
@@ -471,8 +475,8 @@ void sl_runner_free(struct sl_runner *runner)
     sl_watch_close(runner->watch);
     sl_timer_close(runner->step_timer);
     sl_timer_close(runner->end_timer);
-    sl_signal_close(runner->signals[0]);
-    sl_signal_close(runner->signals[1]);
+    for (size_t i = 0; i < sizeof(runner->signals) / sizeof(runner->signals[0]); i++)
+        sl_signal_close(runner->signals[i]);
     sl_client_close(runner->client);
     sl_lookup_free(runner->lookup);
     free(runner->pending);

@@ -27,9 +27,14 @@ static const char exit_codes[] =
     "  69  another client uses this spool\n"
     "  71  the system refuses (memory, descriptors)\n"
     "  73  the spool can't be made or opened\n"
+    "  74  the spool's disk failed to the end; some readings are lost\n"
     "  75  not everything is acknowledged; the spool keeps it for the next run\n"
     "  77  as 75, and the server refused this sensor\n"
-    "  78  a certificate, key, configuration or spool can't be used\n";
+    "  78  a certificate, key, configuration or spool can't be used\n"
+    "\n"
+    "Signals\n"
+    "  SIGTERM, SIGINT  commit, wait 2 s for acknowledgements, leave; twice: at once\n"
+    "  SIGHUP           connect now, with the certificates as they are on disk now\n";
 
 static const char *const demo_lines[] = {"temperature: 15", "temperature: 22", "temperature: 21",
                                          "temperature: 26", "temperature: 25", "temperature: 19"};

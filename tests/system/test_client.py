@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,8 +14,8 @@ import time
 import unittest
 
 from client_fixture import (
-    CLIENT, DEADLINE, EX_CONFIG, EX_DATAERR, EX_NOINPUT, EX_NOPERM, EX_TEMPFAIL, EX_UNAVAILABLE,
-    EX_USAGE, ClientTest, Program)
+    CLIENT, DEADLINE, EX_CONFIG, EX_DATAERR, EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_TEMPFAIL,
+    EX_UNAVAILABLE, EX_USAGE, ClientTest, Program)
 from pki import free_port, wait_for
 
 
@@ -299,6 +300,20 @@ class DeliveryTest(ClientTest):
         self.assertIn("the spool works again", client.output)
         self.assertEqual([int(row["value"]) for row in self.rows()], list(range(20000)))
 
+    def test_client_whose_disk_stays_full_says_what_is_lost_and_exits_74(self):
+        self.port = free_port()
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (120 * 1024, before[1]))
+        try:
+            client = self.start_client("--stdin", stdin=subprocess.PIPE)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        client.process.stdin.write(b"".join(b"t: %d\n" % number for number in range(4000)))
+        client.process.stdin.flush()
+        client.wait_for("nothing more is taken until it works again")
+        self.assertEqual(client.end(), EX_IOERR, client.output)
+        self.assertRegex(client.output, r"leaving: \d+ readings couldn't be written to the spool")
+
     def test_client_quiet_prints_nothing_when_all_is_well(self):
         self.start_server()
         self.assertEqual(
@@ -355,6 +370,27 @@ class TrustTest(ClientTest):
         self.assertNotIn("connected to", output)
         self.assertRegex(output, r"asking again in (1[5-9]\d|2\d\d|300) s")
         self.assertEqual(self.rows(), [])
+
+
+    def test_client_takes_up_a_renewed_certificate_without_a_restart(self):
+        revoked = self.pki.sensor("renewed-1")
+        cert, key = self.folder / "own.crt", self.folder / "own.key"
+        shutil.copy(revoked.cert, cert)
+        shutil.copy(revoked.key, key)
+        self.pki.certs_sh("revoke", "renewed-1")
+        self.start_server("--crlfile", self.pki.crl)
+        client = self.start_client("--message", "t: 1", sensor=type(revoked)(cert, key))
+        client.wait_for("not welcome")
+        cert.write_text("half a certificate")
+        client.process.send_signal(signal.SIGHUP)
+        client.wait_for(r"own-certificate")
+        shutil.copy(self.sensor.cert, cert)
+        shutil.copy(self.sensor.key, key)
+        wait_for(lambda: client.output.count("not welcome") == 2, DEADLINE, "the second refusal")
+        client.process.send_signal(signal.SIGHUP)
+        self.assertEqual(client.wait(), 0, client.output)
+        self.assertIn("as weather-1", client.output)
+        self.assertEqual(self.values(), [("t", "1")])
 
 
 class CommandLineTest(ClientTest):
