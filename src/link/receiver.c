@@ -185,8 +185,11 @@ static void take_numbered(struct sl_receiver *receiver, const struct sl_message 
 {
     bool gap = message->kind == SL_MESSAGE_GAP;
 
-    if (!is_new(receiver, message->seq, gap ? message->last : message->seq, step))
+    if (!is_new(receiver, message->seq, gap ? message->last : message->seq, step)) {
+        if (step->kind == SL_STEP_DUPLICATE && !gap && message->flaw == SL_FLAW_NONE)
+            step->reading = message->reading;
         return;
+    }
     if (gap) {
         step->kind = SL_STEP_GAP;
         step->reason = message->reason;

@@ -59,7 +59,7 @@ static struct sl_batch_item *open_block(const struct sl_batch *batch, int64_t se
     if (batch->count == 0)
         return NULL;
     item = &batch->items[batch->count - 1];
-    if (item->gap_last != 0)
+    if (item->gap_last != 0 || item->proof_seq != 0)
         return NULL;
     if (seq != 0 && item->block.first + item->block.count != seq)
         return NULL;
@@ -110,6 +110,17 @@ enum sl_status sl_batch_gap(struct sl_batch *batch, int64_t first, int64_t last,
     batch->text_len += sizeof *item;
     batch->last = last;
     return SL_OK;
+}
+
+enum sl_status sl_batch_proof(struct sl_batch *batch, int64_t seq, const struct sl_reading *reading)
+{
+    struct sl_batch_item *item = add_item(batch);
+
+    if (item == NULL)
+        return SL_NOMEM;
+    item->proof_seq = seq;
+    batch->last = seq;
+    return sl_block_add(&item->block, reading, BLOCK_TEXT_MAX) == SL_OK ? SL_OK : SL_NOMEM;
 }
 
 bool sl_batch_full(const struct sl_batch *batch)

@@ -18,9 +18,13 @@
 
 enum { SL_BATCH_TEXT_MAX = 256 * 1024, SL_BATCH_ITEMS_MAX = 256 };
 
-/* A block of readings, or a gap where `gap_last` isn't 0. */
+/*
+ * A block of readings; a gap where `gap_last` isn't 0; a reading to compare where `proof_seq` isn't
+ * 0.
+ */
 struct sl_batch_item {
     struct sl_block block;
+    int64_t proof_seq;
     int64_t gap_first;
     int64_t gap_last;
     char gap_reason[SL_REASON_MAX + 1];
@@ -37,7 +41,9 @@ struct sl_batch {
     int64_t last;                /* highest number in it; the answer sets what is on disk */
     struct sl_batch_item *items;
     size_t count;
-    size_t text_len;          /* bytes in all blocks */
+    size_t text_len; /* bytes in all blocks */
+    bool
+        diverged; /* the answer, with SL_DENIED: another reading is stored under a number sent again */
     struct sl_buffer console; /* lines that the console shows once this is on disk */
     enum sl_status
         status; /* the answer: SL_OK on disk; SL_DENIED conflict; SL_IO the store failed */
@@ -54,6 +60,10 @@ SL_MUST_USE enum sl_status sl_batch_reading(struct sl_batch *batch, int64_t seq,
 /* Appends a gap. SL_OK or SL_NOMEM. */
 SL_MUST_USE enum sl_status sl_batch_gap(struct sl_batch *batch, int64_t first, int64_t last,
                                         struct sl_bytes reason);
+
+/* Appends a reading that was sent again, to be compared with what is stored. SL_OK or SL_NOMEM. */
+SL_MUST_USE enum sl_status sl_batch_proof(struct sl_batch *batch, int64_t seq,
+                                          const struct sl_reading *reading);
 
 /* True where no more should be put in. */
 bool sl_batch_full(const struct sl_batch *batch);

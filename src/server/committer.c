@@ -19,6 +19,13 @@ struct sl_committer {
 static enum sl_status store_item(struct sl_committer *committer, struct sl_batch *batch,
                                  struct sl_batch_item *item, int64_t now_us)
 {
+    if (item->proof_seq != 0) {
+        enum sl_status status = sl_store_compare(committer->store, batch->peer, batch->stream_id,
+                                                 item->proof_seq, &item->block);
+
+        batch->diverged = status == SL_DENIED;
+        return status;
+    }
     if (item->gap_last != 0) {
         enum sl_status status =
             sl_store_gap(committer->store, batch->peer, batch->stream_id, now_us, item->gap_first,

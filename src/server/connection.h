@@ -63,8 +63,10 @@ struct sl_connection {
     struct sl_batch *filling;
     struct sl_batch *under_way;
     atomic_bool superseded; /* a newer session has this stream; set by streams.c in any thread */
-    bool no_room;           /* the committer's queue was full */
-    bool dead;              /* the session or transport is broken: nothing more can be sent */
+    bool proved;  /* one number sent again was compared in this session; the others needn't be */
+    bool proving; /* nothing is acknowledged until the answer is there */
+    bool no_room; /* the committer's queue was full */
+    bool dead;    /* the session or transport is broken: nothing more can be sent */
     const char *end_reason; /* for the `bye`; null where the peer ended it. Static storage */
     const char *end_text;
     int64_t retry_ms;

@@ -76,6 +76,26 @@ static enum sl_status take_refused(struct sl_connection *connection,
     return reply(connection, line, len);
 }
 
+/*
+ * The first number sent again in a session shows whether the sensor's spool is the one that the
+ * stored readings came from, and not a copy that went its own way: then acknowledging would lose
+ * what the copy holds.
+ */
+static enum sl_status take_duplicate(struct sl_connection *connection,
+                                     const struct sl_receiver_step *step)
+{
+    struct sl_batch *batch;
+
+    if (connection->proved || step->reading.name.len == 0)
+        return SL_OK;
+    batch = filling(connection);
+    if (batch == NULL)
+        return SL_NOMEM;
+    connection->proved = true;
+    connection->proving = true;
+    return sl_batch_proof(batch, step->seq, &step->reading);
+}
+
 static enum sl_status take_stream(struct sl_connection *connection)
 {
     struct sl_batch *batch = filling(connection);
@@ -106,6 +126,7 @@ static enum sl_status take_step(struct sl_connection *connection,
         sl_connection_end(connection, step->reason.at, step->text, RETRY_GRAMMAR_MS);
         return SL_DENIED;
     case SL_STEP_DUPLICATE:
+        return take_duplicate(connection, step);
     case SL_STEP_MORE:
         break;
     }
@@ -254,8 +275,12 @@ static void opened(struct sl_connection *connection, const struct sl_batch *batc
 
 static void stored(struct sl_connection *connection, const struct sl_batch *batch)
 {
-    for (size_t i = 0; i < batch->count; i++)
-        connection->logged += batch->items[i].block.count;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].proof_seq == 0)
+            connection->logged += batch->items[i].block.count;
+        else
+            connection->proving = false;
+    }
     if (!connection->receiver.plain)
         sl_receiver_committed(&connection->receiver, batch->last);
     sl_log_text(connection->shared->log, SL_LOG_READING,
@@ -280,6 +305,8 @@ void sl_intake_answer(struct sl_connection *connection, struct sl_batch *batch)
         stored(connection, batch);
     else if (batch->status == SL_DENIED && batch->opens)
         end_for(connection, SL_REASON_CLIENT_NAME_SPELLING, RETRY_REFUSED_MS);
+    else if (batch->status == SL_DENIED && batch->diverged)
+        end_for(connection, SL_REASON_STREAM_DIVERGED, RETRY_REFUSED_MS);
     else if (batch->status == SL_DENIED)
         end_for(connection, SL_REASON_STREAM_CONFLICT, 0);
     else
@@ -292,6 +319,8 @@ void sl_intake_acknowledge(struct sl_connection *connection)
     char line[SL_LINE_MAX];
     size_t len = 0;
 
+    if (connection->proving)
+        return;
     if (sl_receiver_acknowledge(&connection->receiver, line, sizeof line, &len) != SL_OK ||
         reply(connection, line, len) != SL_OK)
         connection->dead = true;

@@ -20,6 +20,8 @@ struct sl_store_functions {
                              int64_t received_us, const struct sl_block *block, int64_t *last);
     enum sl_status (*gap)(struct sl_store *store, const char *sensor, int64_t stream,
                           int64_t received_us, int64_t first, int64_t last, struct sl_bytes reason);
+    enum sl_status (*compare)(struct sl_store *store, const char *sensor, int64_t stream,
+                              int64_t seq, const struct sl_block *block);
     const char *(*error)(const struct sl_store *store);
     void (*close)(struct sl_store *store);
 };

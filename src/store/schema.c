@@ -33,6 +33,7 @@ static const char schema[] =
     " stream TEXT NOT NULL," /* 32 hex digits, or `plain` */
     " last INTEGER NOT NULL DEFAULT 0,"
     " readings INTEGER NOT NULL DEFAULT 0," /* how many of 1..last are readings, not gaps */
+    " tail INTEGER NOT NULL DEFAULT 0,"     /* its newest block; 0 where it has none */
     " opened INTEGER NOT NULL,"
     " received INTEGER," /* when its newest block or gap came */
     " UNIQUE(sensor, stream));"

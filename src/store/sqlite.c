@@ -29,13 +29,17 @@ static const char *const sql[SL_SQLITE_STATEMENTS] = {
     [SL_SQLITE_READ_STREAM] = "SELECT s.id, s.name, t.last FROM streams t"
                               " JOIN sensors s ON s.id = t.sensor WHERE t.id = ?1",
     [SL_SQLITE_MOVE_STREAM] =
-        "UPDATE streams SET last = ?4, readings = readings + ?5, received = ?6"
+        "UPDATE streams SET last = ?4, readings = readings + ?5, received = ?6,"
+        " tail = CASE ?7 WHEN 0 THEN tail ELSE ?7 END"
         " WHERE id = ?1 AND sensor = ?2 AND last = ?3",
     [SL_SQLITE_ADD_BLOCK] =
-        "INSERT INTO blocks(stream, sensor, first, last, received, oldest, newest, readings)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO blocks(stream, sensor, first, last, received, oldest, newest, id, readings)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [SL_SQLITE_ADD_GAP] =
         "INSERT INTO gaps(stream, first, last, received, reason) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [SL_SQLITE_COMPARE] = "SELECT (b.readings -> (?2 - b.first)) = (?3 -> 0)"
+                          " FROM streams t JOIN blocks b ON b.id = t.tail"
+                          " WHERE t.id = ?1 AND ?2 BETWEEN b.first AND b.last",
 };
 
 /* Numbers of a stream that a block or a gap takes. */
@@ -43,6 +47,7 @@ struct claim {
     int64_t first; /* in: 0 for "the next one"; out: the first number */
     int64_t count;
     int64_t readings; /* how many of them are readings */
+    int64_t block;    /* in: the block's key, 0 for a gap */
     int64_t sensor;   /* out: the sensor's key */
 };
 
@@ -318,10 +323,10 @@ static enum sl_status claim_numbers(struct sl_sqlite_store *self, const char *se
     if (claim->first != last + 1)
         return denied(self, sensor, "the numbers don't follow what is stored of this stream");
 
-    int bound = bind(
-        self->statements[SL_SQLITE_MOVE_STREAM],
-        (int64_t[]){stream, claim->sensor, last, last + claim->count, claim->readings, received_us},
-        6);
+    int bound = bind(self->statements[SL_SQLITE_MOVE_STREAM],
+                     (int64_t[]){stream, claim->sensor, last, last + claim->count, claim->readings,
+                                 received_us, claim->block},
+                     7);
     status = run(self, SL_SQLITE_MOVE_STREAM, bound, "can't move a stream on");
     if (status == SL_OK && sqlite3_changes(self->db) == 0)
         status = denied(self, sensor, "another writer was faster with this stream");
@@ -343,24 +348,29 @@ static enum sl_status store_append(struct sl_store *store, const char *sensor, i
     sqlite3_stmt *add = self->statements[SL_SQLITE_ADD_BLOCK];
     int64_t received = received_now(self, received_us);
     bool timed = block->oldest_us != SL_TIME_NONE;
-    struct claim claim = {.first = block->first, .count = block->count, .readings = block->count};
+    struct claim claim = {.first = block->first,
+                          .count = block->count,
+                          .readings = block->count,
+                          .block = self->next_block};
     enum sl_status status = claim_numbers(self, sensor, stream, received, &claim);
 
     if (status != SL_OK)
         return status;
 
     int64_t end = claim.first + claim.count - 1;
-    int bound =
-        bind(add,
-             (int64_t[]){stream, claim.sensor, claim.first, end, received,
-                         timed ? block->oldest_us : received, timed ? block->newest_us : received},
-             7);
+    int bound = bind(add,
+                     (int64_t[]){stream, claim.sensor, claim.first, end, received,
+                                 timed ? block->oldest_us : received,
+                                 timed ? block->newest_us : received, claim.block},
+                     8);
 
     if (bound == SQLITE_OK)
-        bound = bind_text(add, 8, sl_block_text(block));
+        bound = bind_text(add, 9, sl_block_text(block));
     status = run(self, SL_SQLITE_ADD_BLOCK, bound, "can't append readings");
-    if (status == SL_OK)
+    if (status == SL_OK) {
+        self->next_block++; /* Not taken back by a rollback: a key left out does no harm. */
         *last = end;
+    }
     return status;
 }
 
@@ -383,6 +393,28 @@ static enum sl_status store_gap(struct sl_store *store, const char *sensor, int6
     if (bound == SQLITE_OK)
         bound = bind_text(add, 5, reason);
     return run(self, SL_SQLITE_ADD_GAP, bound, "can't record a gap");
+}
+
+static enum sl_status store_compare(struct sl_store *store, const char *sensor, int64_t stream,
+                                    int64_t seq, const struct sl_block *block)
+{
+    struct sl_sqlite_store *self = self_of(store);
+    sqlite3_stmt *compare = self->statements[SL_SQLITE_COMPARE];
+    bool found = false;
+    bool same = true;
+    int bound = bind(compare, (int64_t[]){stream, seq}, 2);
+
+    if (bound == SQLITE_OK)
+        bound = bind_text(compare, 3, sl_block_text(block));
+
+    enum sl_status status = look(self, SL_SQLITE_COMPARE, bound, "can't compare a reading", &found);
+
+    if (status != SL_OK)
+        return status;
+    if (found)
+        same = sqlite3_column_int(compare, 0) != 0;
+    finish(compare);
+    return same ? SL_OK : denied(self, sensor, "another reading is stored under this number");
 }
 
 static const char *store_error(const struct sl_store *store)
@@ -417,6 +449,7 @@ const struct sl_store_functions *sl_sqlite_functions(void)
         .stream = store_stream,
         .append = store_append,
         .gap = store_gap,
+        .compare = store_compare,
         .error = store_error,
         .close = store_close,
     };
@@ -425,11 +458,12 @@ const struct sl_store_functions *sl_sqlite_functions(void)
 }
 
 /* Blocks and gaps are numbered as they come, so each one's last row has its latest time. */
-static enum sl_status read_latest(struct sl_sqlite_store *self)
+static enum sl_status read_ends(struct sl_sqlite_store *self)
 {
     static const char query[] =
         "SELECT max(ifnull((SELECT received FROM blocks ORDER BY id DESC LIMIT 1), 0),"
-        " ifnull((SELECT received FROM gaps ORDER BY id DESC LIMIT 1), 0))";
+        " ifnull((SELECT received FROM gaps ORDER BY id DESC LIMIT 1), 0)),"
+        " ifnull((SELECT max(id) FROM blocks), 0)";
     sqlite3_stmt *statement = NULL;
 
     if (sqlite3_prepare_v2(self->db, query, -1, &statement, NULL) != SQLITE_OK ||
@@ -440,6 +474,7 @@ static enum sl_status read_latest(struct sl_sqlite_store *self)
         return status;
     }
     self->latest_us = sqlite3_column_int64(statement, 0);
+    self->next_block = sqlite3_column_int64(statement, 1) + 1;
     (void)sqlite3_finalize(statement);
     return SL_OK;
 }
@@ -456,5 +491,5 @@ enum sl_status sl_sqlite_prepare(struct sl_sqlite_store *self)
         /* Missing tables and columns are plain errors to SQLite, and a damaged store to us. */
         return code == SQLITE_ERROR ? SL_BAD_INPUT : status;
     }
-    return read_latest(self);
+    return read_ends(self);
 }

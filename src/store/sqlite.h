@@ -25,6 +25,7 @@ enum sl_sqlite_statement {
     SL_SQLITE_MOVE_STREAM,
     SL_SQLITE_ADD_BLOCK,
     SL_SQLITE_ADD_GAP,
+    SL_SQLITE_COMPARE,
     SL_SQLITE_STATEMENTS
 };
 
@@ -32,8 +33,9 @@ struct sl_sqlite_store {
     struct sl_store store; /* first: the engine's functions cast back */
     sqlite3 *db;
     sqlite3_stmt *statements[SL_SQLITE_STATEMENTS];
-    int lock_fd;       /* FILE.lock, held while the store is open; -1 for a store in memory */
-    int64_t latest_us; /* greatest received time so far; received times never fall below it */
+    int lock_fd;        /* FILE.lock, held while the store is open; -1 for a store in memory */
+    int64_t latest_us;  /* greatest received time so far; received times never fall below it */
+    int64_t next_block; /* the key of the next block */
     char error[SL_SQLITE_ERROR_SIZE];
 };
 

@@ -52,6 +52,14 @@ enum sl_status sl_store_gap(struct sl_store *store, const struct sl_peer *peer, 
                                  reason);
 }
 
+enum sl_status sl_store_compare(struct sl_store *store, const struct sl_peer *peer, int64_t stream,
+                                int64_t seq, const struct sl_block *block)
+{
+    assert(peer != NULL);
+    assert(block->count == 1 && seq >= 1);
+    return store->functions->compare(store, sl_peer_name(peer), stream, seq, block);
+}
+
 const char *sl_store_error(const struct sl_store *store)
 {
     return store->functions->error(store);

@@ -83,6 +83,17 @@ SL_MUST_USE enum sl_status sl_store_gap(struct sl_store *store, const struct sl_
                                         int64_t stream, int64_t received_us, int64_t first,
                                         int64_t last, struct sl_bytes reason);
 
+/*
+ * Compares the one reading of `block` with the one that is stored under `seq`, where that is in the
+ * stream's newest block. A sensor that sends its last number again proves so that its spool is the
+ * one that the stored readings came from.
+ * SL_OK      The same, or nothing to compare with (a gap, an older block).
+ * SL_DENIED  Another reading is stored under this number.
+ */
+SL_MUST_USE enum sl_status sl_store_compare(struct sl_store *store, const struct sl_peer *peer,
+                                            int64_t stream, int64_t seq,
+                                            const struct sl_block *block);
+
 /* What the engine said of the last failure: one sentence, valid until the next call. Never null. */
 const char *sl_store_error(const struct sl_store *store);
 

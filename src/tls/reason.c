@@ -119,6 +119,10 @@ static const struct entry table[SL_REASON_COUNT] = {
     [SL_REASON_STREAM_TAKEN_OVER] =
         {"stream-taken-over", "a newer session of the same stream is open; if this isn't an old "
                               "connection, two programs use copies of one spool"},
+    [SL_REASON_STREAM_DIVERGED] =
+        {"stream-diverged", "another reading is stored under the same number: this spool is a copy "
+                            "of one that went on elsewhere; keep the other one, and start this "
+                            "sensor with a new spool"},
     [SL_REASON_CLIENT_NAME_SPELLING] =
         {"client-name-spelling",
          "a sensor is known whose name differs from this one only in upper and lower case; give "
