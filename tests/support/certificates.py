@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""certificates.py DIR -- makes the certificates that the C tests of TLS use, good ones and bad ones.
+
+Each is DIR/NAME.crt with DIR/NAME.key; what certs.sh would make is made by certs.sh. tests/support/
+certificates.cmake runs this as a fixture before the tests, which find DIR in SL_TEST_CERTS.
+
+A folder that is whole and younger than a day is left alone: nothing in it has expired yet. Any other
+is made anew beside its place and moved there in one step, under a lock, so that several test
+runs at once end up with one whole folder.
+"""
+import fcntl
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+
+import pki as make
+from pki import DAY, Pair, Pki
+
+STAMP = "complete"
+VERSION = "1"  # counts up when the set below changes
+SECONDS_OF_A_DAY = 86400
+
+
+def is_fresh(folder):
+    """Whether this folder is whole, of this version and younger than a day."""
+    stamp = folder / STAMP
+    try:
+        age = time.time() - stamp.stat().st_mtime
+        return stamp.read_text() == VERSION and 0 <= age < SECONDS_OF_A_DAY
+    except FileNotFoundError:
+        return False
+
+
+def crl(ca, serials=(), this_update=-DAY, next_update=30 * DAY, digest="sha256", entry=b""):
+    """A revocation list of that CA as DER; next_update None leaves the date out."""
+    kind = "rsa" if make.RSA_KEY in make.public_key_of(ca.key)[:40] else "ec"
+    algorithm = make.sequence(
+        make.oid(make.SIGNATURES[kind, digest]), make.tlv(0x05) if kind == "rsa" else b""
+    )
+    entries = [make.sequence(make.integer(s), make.moment(-DAY), entry) for s in serials]
+    body = make.sequence(
+        make.integer(1),
+        algorithm,
+        make.subject_of(ca.cert),
+        make.moment(this_update),
+        b"" if next_update is None else make.moment(next_update),
+        make.sequence(*entries) if entries else b"",
+    )
+    signature = make.openssl("dgst", f"-{digest}", "-sign", ca.key, stdin=body)
+    return make.sequence(body, algorithm, make.tlv(0x03, b"\0", signature))
+
+
+class Folder:
+    """Where pairs are put under the names that the tests know."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def pair(self, name, pair):
+        shutil.copyfile(pair.cert, self.folder / f"{name}.crt")
+        shutil.copyfile(pair.key, self.folder / f"{name}.key")
+        (self.folder / f"{name}.key").chmod(0o600)
+
+    def text(self, name, *texts):
+        (self.folder / name).write_text("".join(texts))
+
+    def lists(self, name, *ders):
+        self.text(name, *(make.pem("X509 CRL", der) for der in ders))
+
+
+def good(pki, out):
+    """What a user has: a CA, servers and sensors, through scripts/certs.sh."""
+    out.pair("ca", pki.good_ca)
+    out.pair("server", pki.server("localhost", "sensors.example", "192.0.2.7", "2001:db8::7"))
+    for name in ("attic", "cellar"):
+        out.pair(name, pki.sensor(name))
+    out.text("empty.crl", pki.crl.read_text())
+
+
+def bad_sensors(pki, out):
+    """What the server must refuse, or admission after it, and what it must take all the same."""
+    other = pki.ca("other")
+    out.pair("other-ca", other)
+    out.pair("sensor-other-ca", pki.leaf("attic", ca=other))
+    out.pair("sensor-impostor", pki.impostor("attic"))
+    out.pair("sensor-self-signed", pki.self_signed("attic"))
+    out.pair("sensor-expired", pki.expired("attic"))
+    out.pair("sensor-early", pki.not_yet_valid("attic"))
+    out.pair("sensor-server-only", pki.server_only("attic"))
+    out.pair("sensor-no-usage", pki.no_usage("attic"))
+    out.pair("sensor-any-usage", pki.leaf("attic", eku=("any",)))
+    out.pair("sensor-no-signing", pki.leaf("attic", ku=("keyEncipherment",)))
+    out.pair("sensor-wrong-key", pki.wrong_key("attic"))
+    out.pair("sensor-sha1", pki.leaf("attic", digest="sha1"))
+    out.pair("sensor-p521", pki.leaf("attic", key="p521"))
+    out.pair("sensor-rogue", pki.rogue_chain())
+    open_ca = pki.ca("open")
+    out.pair("open-ca", open_ca)
+    out.text("open-bundle.crt", open_ca.cert.read_text(), pki.good_ca.cert.read_text())
+    out.pair("sensor-by-leaf", pki.leaf_that_signs("attic", ca=open_ca))
+    between = pki.ca("between", issuer=open_ca)
+    out.pair("sensor-by-intermediate", pki.chain(pki.leaf("attic", ca=between), between))
+
+
+def names(pki, out):
+    """Certificates that name their sensor in all kinds of ways."""
+    def named(name, **options):
+        out.pair(f"name-{name}", pki.leaf("attic", **options))
+
+    named("uri", subject="other", san=[("dns", "dns.example"), ("uri", "urn:sensor:attic")])
+    named("uri-upper", san=[("uri", "URN:SENSOR:Attic")])
+    named("uri-other", san=[("uri", "https://attic"), ("dns", "attic.example")])
+    named("uri-empty", san=[("uri", "urn:sensor:"), ("dns", "attic.example")])
+    named("uri-blank", san=[("uri", "urn:sensor:at tic")])
+    named("uri-zero", subject=(), san=[("uri", "urn:sensor:attic\0.example")])
+    named("uri-twice", san=[("uri", "urn:sensor:attic"), ("uri", "urn:sensor:cellar")])
+    named("uri-same-twice", san=[("uri", "urn:sensor:attic"), ("uri", "urn:sensor:attic")])
+    named("uri-64", san=[("uri", "urn:sensor:" + "a" * 64)])
+    named("uri-65", san=[("uri", "urn:sensor:" + "a" * 65)])
+    named("uri-dash", san=[("uri", "urn:sensor:-attic")])
+    named("uri-dot", san=[("uri", "urn:sensor:.attic")])
+    named("uri-umlaut", san=[("uri", "urn:sensor:d\u00e4ch")])
+    named("uri-newline", san=[("uri", "urn:sensor:attic\nroot")])
+    named("dns", subject="other", san=[("dns", "attic.example")])
+    named("dns-first", san=[("dns", "first.example"), ("dns", "second.example")])
+    named("dns-star", san=[("dns", "*.example")])
+    named("cn", san=None)
+    named("cn-email", san=[("email", "attic@example")])
+    named("cn-address", san=[("ip", bytes([192, 0, 2, 1]))])
+    named("cn-blank", subject="the attic", san=None)
+    named("cn-zero", subject="attic\0.example", san=None)
+    named("cn-twice", subject=[("CN", "attic"), ("CN", "cellar")], san=None)
+    named("cn-second", subject=[("O", "House"), ("CN", "attic")], san=None)
+    named("cn-escape", subject="\x1b[2Jattic", san=None)
+    named("none", subject=(), san=None)
+    named("no-cn", subject=[("O", "House")], san=None)
+    named("long", subject=[("O", "o" * 60), ("OU", "u" * 64), ("OU", "v" * 64), ("CN", "c" * 64)],
+          san=None)
+
+
+def bad_servers(pki, out):
+    """What a sensor must refuse."""
+    def server(name, **options):
+        options.setdefault("eku", ("serverAuth",))
+        options.setdefault("san", [("dns", "localhost"), ("ip", bytes([127, 0, 0, 1]))])
+        out.pair(f"server-{name}", pki.leaf("localhost", **options))
+
+    server("expired", not_before=-60 * DAY, not_after=-DAY)
+    server("early", not_before=DAY, not_after=60 * DAY)
+    server("other-name", subject="other", san=[("dns", "other.example")])
+    server("address-as-name", san=[("dns", "127.0.0.1")])
+    server("client-only", eku=("clientAuth",))
+    server("other-ca", ca=Pair(out.folder / "other-ca.crt", out.folder / "other-ca.key"))
+    server("wrong-key")
+    shutil.copyfile(out.folder / "server.key", out.folder / "server-wrong-key.key")
+    out.pair("server-rsa", pki.leaf("localhost", eku=("serverAuth",), key="rsa2048"))
+
+
+def files(pki, out):
+    """Files for sl_trust_load(): bundles, keys, revocation lists."""
+    ca = pki.good_ca
+    other = Pair(out.folder / "other-ca.crt", out.folder / "other-ca.key")
+    text = ca.cert.read_text()
+    middle = len(text) // 2
+    out.text("two-cas.crt", text, other.cert.read_text())
+    out.text("leaf-as-ca.crt", text, (out.folder / "attic.crt").read_text())
+    out.text("broken-second.crt", text, text[:middle] + "!!!!" + text[middle + 4:])
+    out.text("not-pem.crt", "this is no certificate\n")
+    out.text("nothing.crt")
+    old = pki.ca("old", not_before=-60 * DAY, not_after=-DAY)
+    out.pair("old-ca", old)
+    encrypted = make.openssl("pkey", "-in", out.folder / "attic.key", "-aes256", "-passout", "pass:x")
+    (out.folder / "encrypted.key").write_bytes(encrypted)
+    (out.folder / "encrypted.key").chmod(0o600)
+    shutil.copyfile(out.folder / "server.key", out.folder / "readable.key")
+    (out.folder / "readable.key").chmod(0o644)
+
+    serial = 0x4000000000000000000000000000BEEF
+    revoked = pki.leaf("attic", serial=serial)
+    out.pair("sensor-revoked", revoked)
+    twin = pki.leaf("attic", ca=other, serial=serial)
+    out.pair("sensor-same-serial-other-ca", twin)
+    many = [serial ^ (i << 8) for i in range(1, 2000)]
+    out.lists("revoked.crl", crl(ca, [serial]))
+    out.lists("many.crl", crl(ca, many[:1000] + [serial] + many[1000:]))
+    out.lists("two.crl", crl(ca, [serial]), crl(other, [7]))
+    out.lists("other-ca.crl", crl(other, [serial]))
+    out.lists("old.crl", crl(ca, [serial], this_update=-40 * DAY, next_update=-DAY))
+    out.lists("future.crl", crl(ca, [serial], this_update=DAY))
+    out.lists("no-next-update.crl", crl(ca, [serial], next_update=None))
+    out.lists("forged.crl", crl(Pair(ca.cert, other.key), []))
+    out.lists("sha1.crl", crl(ca, [serial], digest="sha1"))
+    out.text("not-a-list.crl", text)
+    rsa = Pki(pki.folder / "rsa", ca_key="rsa3072")
+    out.pair("rsa-ca", rsa.good_ca)
+    out.pair("rsa-server", rsa.server("localhost"))
+    out.pair("rsa-attic", rsa.sensor("attic"))
+    out.lists("rsa.crl", crl(rsa.good_ca, [serial]))
+
+
+def build(folder):
+    """Makes everything below `folder`, and its stamp last."""
+    with tempfile.TemporaryDirectory(prefix="sl-pki-") as work:
+        pki, out = Pki(work), Folder(folder)
+        for part in (good, bad_sensors, names, bad_servers, files):
+            part(pki, out)
+    (folder / STAMP).write_text(VERSION)
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: certificates.py DIR")
+    place = pathlib.Path(sys.argv[1]).resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{place}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if is_fresh(place):
+            print(f"{place}: made less than a day ago")
+            return
+        fresh = pathlib.Path(f"{place}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        build(fresh)
+        shutil.rmtree(place, ignore_errors=True)
+        fresh.rename(place)
+        print(f"{place}: made anew")
+
+
+if __name__ == "__main__":
+    main()
