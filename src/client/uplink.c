@@ -24,7 +24,8 @@ static const char *text_of(struct sl_bytes bytes, char text[static TEXT_SIZE])
 
 bool sl_uplink_busy(const struct sl_client *client)
 {
-    return client->sender.next - 1 > client->sender.acknowledged;
+    return client->sender.next - 1 > client->sender.acknowledged ||
+           client->acknowledged < client->sender.acknowledged;
 }
 
 /* Ends the session because of what the TLS session or the transport said. */
@@ -121,7 +122,13 @@ static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_
                                             .suite = sl_session_suite(client->dial.session)});
     if (event->seq + 1 < state.first)
         server_behind(client, event->seq, state.first);
-    forget(client, event->seq);
+    /*
+     * The server has what we don't know to be acknowledged: a lost acknowledgement, or a copy of
+     * this spool that went its own way. The last of them is sent again; the server compares, and
+     * acknowledges or refuses.
+     */
+    if (event->seq >= state.first)
+        sl_sender_again(&client->sender);
     return SL_OK;
 }
 
@@ -144,9 +151,17 @@ static enum sl_status said_bye(struct sl_client *client, const struct sl_sender_
     (void)text_of(event->reason, reason);
     (void)text_of(event->text, text);
     bool refused = strncmp(reason, "client-", 7) == 0;
+    bool diverged = strcmp(reason, sl_reason_id(SL_REASON_STREAM_DIVERGED)) == 0;
     sl_failure_set(failure, refused ? SL_PAUSE_REFUSED : SL_PAUSE_BYE, reason, "%s",
                    text[0] ? text : "the server said goodbye");
     failure->retry_ms = event->retry_ms;
+    if (diverged) {
+        failure->cause = SL_PAUSE_FAULT;
+        sl_client_tell(client, (struct sl_client_event){.kind = SL_CLIENT_FAULT,
+                                                        .seq = client->acknowledged,
+                                                        .reason = failure->reason,
+                                                        .text = failure->text});
+    }
     return SL_IO;
 }
 

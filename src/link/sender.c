@@ -111,6 +111,13 @@ void sl_sender_next(struct sl_sender *sender, struct sl_bytes in, size_t *taken,
         take_message(sender, &message, event);
 }
 
+void sl_sender_again(struct sl_sender *sender)
+{
+    assert(sender->welcomed && sender->acknowledged >= 1);
+    assert(sender->next == sender->acknowledged + 1);
+    sender->next = sender->acknowledged;
+}
+
 int64_t sl_sender_room(const struct sl_sender *sender)
 {
     int64_t under_way = sender->next - 1 - sender->acknowledged;

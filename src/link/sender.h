@@ -78,6 +78,13 @@ void sl_sender_next(struct sl_sender *sender, struct sl_bytes in, size_t *taken,
                     struct sl_sender_event *event);
 
 /*
+ * The number acknowledged last is sent once more, to show that our spool is the one that the
+ * server's readings came from. After `welcome`, before anything else is sent, and only with a
+ * number of 1 or more.
+ */
+void sl_sender_again(struct sl_sender *sender);
+
+/*
  * How many readings may be sent now: 0 before `welcome`, after `bye` and with a full window. A gap
  * counts as many numbers as it has, so a long one fills the window until it is acknowledged.
  */

@@ -69,8 +69,8 @@ void sl_compat_version(char *text, size_t size)
 {
     char version[32];
 
-    mbedtls_version_get_string_full(version);
-    (void)snprintf(text, size, "%s", version);
+    mbedtls_version_get_string(version);
+    (void)snprintf(text, size, "Mbed TLS %s", version);
 }
 
 #if MBEDTLS_VERSION_NUMBER < 0x03000000
