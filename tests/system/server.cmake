@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The server as its users and strangers meet it. Times are for sanitizers and valgrind.
+sl_system_test(NAME test_refusals.py LABEL threaded TIMEOUT 1200)
