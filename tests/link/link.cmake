@@ -14,3 +14,10 @@ sl_use_certificates(test_link_exchange)
 
 sl_test(NAME test_link_refusal SOURCES test_link_refusal.c LINK sl_test_ends TIMEOUT 600)
 sl_use_certificates(test_link_refusal)
+
+sl_test(NAME test_link_session SOURCES test_link_session.c LINK sl_test_ends TIMEOUT 600)
+sl_use_certificates(test_link_session)
+
+sl_test(NAME test_link_threads SOURCES test_link_threads.c LINK sl_test_ends
+    LABEL "link;threaded" TIMEOUT 600)
+sl_use_certificates(test_link_threads)
