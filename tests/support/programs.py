@@ -16,6 +16,7 @@ import contextlib
 import os
 import pathlib
 import re
+import select
 import shlex
 import signal
 import socket
@@ -300,6 +301,44 @@ class Sensor:
         line, _, self._rest = self._rest.partition(b"\n")
         self.socket.settimeout(DEADLINE)
         return line.decode()
+
+    def pump(self, chunks, enough):
+        """Sends without a pause what chunks() yields (16 KB each at most), and reads meanwhile.
+
+        Returns all lines that came up to the one for which enough(line) is true, or to the end of
+        the session, however that ended.
+        """
+        lines, chunk, end = [], b"", time.monotonic() + 2 * DEADLINE
+        chunks = iter(chunks)
+        self.socket.setblocking(False)
+        try:
+            while True:
+                assert time.monotonic() < end, f"not done in time, the last: {lines[-3:]}"
+                chunk = chunk or next(chunks, b"")
+                waiting = 0
+                try:
+                    if chunk and self.socket.send(chunk):
+                        chunk = b""
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    waiting += 1
+                try:
+                    data = self.socket.recv(65536)
+                    self._rest += data
+                    if not data:
+                        return lines
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    waiting += 1
+                *whole, self._rest = self._rest.split(b"\n")
+                for line in whole:
+                    lines.append(line.decode())
+                    if enough(lines[-1]):
+                        return lines
+                if waiting == 2 or (waiting == 1 and not chunk):
+                    select.select([self.socket], [self.socket] if chunk else [], [], 1.0)
+        except (ConnectionError, ssl.SSLError):
+            return lines
+        finally:
+            self.socket.settimeout(DEADLINE)
 
     def lines_to_end(self):
         """All lines up to the orderly end of the session."""
