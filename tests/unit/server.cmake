@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Parts of the server that work without TLS are compiled into their tests: their peers come from
+# tests/support/test_peer.c, which must not meet the real ones of src/tls in one program.
+set(server "${PROJECT_SOURCE_DIR}/src/server")
+
+sl_test(NAME test_queue SOURCES test_queue.c LINK sl_base LABEL "unit;threaded")
+sl_test(NAME test_door SOURCES test_door.c "${server}/door.c" LINK sl_net LABEL "unit;threaded")
+sl_test(NAME test_batch SOURCES test_batch.c "${server}/batch.c" LINK sl_store sl_test_peer)
+sl_test(NAME test_committer SOURCES test_committer.c "${server}/committer.c" "${server}/batch.c"
+    LINK sl_store sl_test_peer sl_sqlite LABEL "unit;threaded")
