@@ -58,14 +58,14 @@ struct sl_receiver {
 };
 
 enum sl_receiver_step_kind {
-    SL_STEP_MORE,    /* all bytes were taken; come back with more */
-    SL_STEP_STREAM,  /* open receiver->stream in the store, then call sl_receiver_opened() */
-    SL_STEP_READING, /* log this reading under `seq` (0 in plain mode: the store numbers it) */
-    SL_STEP_GAP,     /* record that `seq`..`last` will never come, for `reason` */
-    SL_STEP_REFUSED, /* acknowledged mode: record `seq` as a gap for `reason` and tell the sensor
+    SL_STEP_MORE,      /* all bytes were taken; come back with more */
+    SL_STEP_STREAM,    /* open receiver->stream in the store, then call sl_receiver_opened() */
+    SL_STEP_READING,   /* log this reading under `seq` (0 in plain mode: the store numbers it) */
+    SL_STEP_GAP,       /* record that `seq`..`last` will never come, for `reason` */
+    SL_STEP_REFUSED,   /* acknowledged mode: record `seq` as a gap for `reason` and tell the sensor
                           with sl_receiver_refuse(). Plain mode (seq 0): say it in the log */
-    SL_STEP_DUPLICATE, /* `seq` is on disk or on its way already; `reading` has a name where it was a reading */
-    SL_STEP_BYE /* the session's grammar is broken: send sl_receiver_bye(), flush, close */
+    SL_STEP_DUPLICATE, /* `seq` is on disk or on its way; `reading` is what came, or empty */
+    SL_STEP_BYE        /* the session's grammar is broken: send sl_receiver_bye(), flush, close */
 };
 
 struct sl_receiver_step {

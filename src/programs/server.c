@@ -15,7 +15,8 @@
 static const char usage[] =
     "usage: sensorlink-server --cafile F --cert F --key F [OPTION]...\n"
     "Authenticates sensors with mutual TLS and logs their readings, each once,\n"
-    "under the name in the sensor's certificate. SIGTERM and SIGINT end it in order.\n"
+    "under the name in the sensor's certificate. SIGTERM and SIGINT end it in order,\n"
+    "SIGHUP reloads certificates, CRLs and the allow list.\n"
     "\n"
     "Options";
 
@@ -172,6 +173,8 @@ int main(int argc, char **argv)
          "its private key, readable by its owner only", false},
         {"crlfile", "FILE", SL_OPTION_TEXT, &a.server.files.crl, 0, 0,
          "revocation lists of the CAs", false},
+        {"allow", "FILE", SL_OPTION_TEXT, &a.server.files.allow, 0, 0,
+         "the sensors that may come in [all that the CAs signed]", false},
         {"listen", "ADDR:PORT", SL_OPTION_LIST, &a.listen, 0, 0,
          "where to listen; may be repeated [[::]:23456]", false},
         {"store", "FILE", SL_OPTION_TEXT, &a.server.store, 0, 0, "the readings' file [readings.db]",

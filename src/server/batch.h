@@ -41,12 +41,10 @@ struct sl_batch {
     int64_t last;                /* highest number in it; the answer sets what is on disk */
     struct sl_batch_item *items;
     size_t count;
-    size_t text_len; /* bytes in all blocks */
-    bool
-        diverged; /* the answer, with SL_DENIED: another reading is stored under a number sent again */
+    size_t text_len;          /* bytes in all blocks */
+    bool diverged;            /* the answer, with SL_DENIED: another reading has this number */
     struct sl_buffer console; /* lines that the console shows once this is on disk */
-    enum sl_status
-        status; /* the answer: SL_OK on disk; SL_DENIED conflict; SL_IO the store failed */
+    enum sl_status status;    /* the answer: SL_OK on disk; SL_DENIED conflict; SL_IO failed */
 };
 
 /* An empty batch for `peer`. SL_OK or SL_NOMEM. */

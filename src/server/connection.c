@@ -3,6 +3,7 @@
 #include "server/connection.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -78,6 +79,17 @@ static void leave(struct sl_connection *connection)
         enter(connection, SL_CONNECTION_GONE);
 }
 
+static enum sl_status open_session(struct sl_connection *connection)
+{
+    struct sl_trust *trust = sl_shared_trust(connection->shared);
+    enum sl_status status = sl_session_new_server(
+        trust, sl_socket_transport(&connection->socket),
+        (size_t)connection->shared->limits.handshake_bytes, &connection->session);
+
+    sl_trust_unref(trust); /* The session has a reference of its own. */
+    return status;
+}
+
 enum sl_status sl_connection_new(struct sl_shared *shared, int fd, const struct sl_address *address,
                                  struct sl_connection **connection)
 {
@@ -96,8 +108,7 @@ enum sl_status sl_connection_new(struct sl_shared *shared, int fd, const struct 
     if (status != SL_OK)
         (void)close(fd);
     else
-        status = sl_session_new_server(shared->trust, sl_socket_transport(&made->socket),
-                                       (size_t)shared->limits.handshake_bytes, &made->session);
+        status = open_session(made);
     if (status != SL_OK) {
         sl_socket_close(&made->socket, true);
         free(made);
@@ -122,6 +133,7 @@ void sl_connection_free(struct sl_connection *connection)
     sl_buffer_clear(&connection->reply);
     sl_batch_free(connection->filling);
     sl_peer_unref(connection->peer);
+    sl_trust_unref(connection->trust);
     free(connection);
 }
 
@@ -288,17 +300,12 @@ static void refuse_verified(struct sl_connection *connection, const struct sl_re
     refuse(connection, refusal);
 }
 
-static void admit(struct sl_connection *connection)
+/* The sensor is in: an I/O worker takes it over. */
+static void move_in(struct sl_connection *connection)
 {
     const struct sl_shared *shared = connection->shared;
     struct sl_worker *least = shared->io[0];
-    struct sl_refusal refusal;
 
-    if (sl_admission_decide(connection->session, shared->trust, sl_clock_wall_us(),
-                            &connection->peer, &refusal) != SL_OK) {
-        refuse_verified(connection, &refusal);
-        return;
-    }
     sl_log_line(shared->log, SL_LOG_STORY, "authenticated %s as %s with %s, %s, %s",
                 connection->address_text, sl_peer_name(connection->peer),
                 sl_session_protocol(connection->session), sl_session_suite(connection->session),
@@ -315,6 +322,31 @@ static void admit(struct sl_connection *connection)
     /* From here on the connection is another thread's: not a word more. */
     if (sl_worker_adopt(least, connection) != SL_OK)
         sl_connection_free(connection);
+}
+
+/* What a trust lets this sensor do; a full credit to begin with. */
+static void take_rule(struct sl_connection *connection, struct sl_trust *trust)
+{
+    sl_trust_unref(connection->trust);
+    connection->trust = trust;
+    connection->rule = sl_admission_rule(trust, connection->peer);
+    connection->credit = connection->rule.rate;
+    connection->credit_ms = sl_clock_monotonic_ms();
+}
+
+static void admit(struct sl_connection *connection)
+{
+    struct sl_trust *trust = sl_shared_trust(connection->shared);
+    struct sl_refusal refusal;
+
+    if (sl_admission_decide(connection->session, trust, sl_clock_wall_us(), &connection->peer,
+                            &refusal) != SL_OK) {
+        sl_trust_unref(trust);
+        refuse_verified(connection, &refusal);
+        return;
+    }
+    take_rule(connection, trust);
+    move_in(connection);
 }
 
 static void shake_hands(struct sl_connection *connection)
@@ -412,6 +444,8 @@ void sl_connection_adopted(struct sl_connection *connection, struct sl_worker *w
         leave(connection);
         return;
     }
+    /* Trust may have changed on the way here, after the worker reviewed those it had. */
+    sl_connection_review(connection);
     sl_connection_turn(connection);
 }
 
@@ -419,6 +453,36 @@ void sl_connection_answer(struct sl_connection *connection, struct sl_batch *bat
 {
     sl_intake_answer(connection, batch);
     sl_connection_turn(connection);
+}
+
+/* No longer admitted: told by name, after what it sent before is stored. */
+static void expel(struct sl_connection *connection, const struct sl_refusal *refusal)
+{
+    sl_log_line(connection->shared->log, SL_LOG_WARNING, "no longer admitted: %s (%s): %s: %s (%s)",
+                sl_peer_name(connection->peer), connection->address_text,
+                sl_reason_id(refusal->reason), sl_reason_text(refusal->reason), refusal->facts);
+    sl_connection_end(connection, sl_reason_id(refusal->reason), sl_reason_text(refusal->reason),
+                      RETRY_REFUSED_MS);
+}
+
+void sl_connection_review(struct sl_connection *connection)
+{
+    struct sl_trust *trust;
+    struct sl_refusal refusal;
+
+    if (connection->state != SL_CONNECTION_READING)
+        return;
+    trust = sl_shared_trust(connection->shared);
+    if (trust == connection->trust) {
+        sl_trust_unref(trust);
+        return;
+    }
+    if (sl_admission_review(connection->session, trust, sl_clock_wall_us(), &refusal) == SL_OK) {
+        take_rule(connection, trust);
+        return;
+    }
+    sl_trust_unref(trust);
+    expel(connection, &refusal);
 }
 
 void sl_connection_yield(struct sl_connection *connection)
@@ -450,8 +514,28 @@ static void handshake_is_late(struct sl_connection *connection)
     leave(connection);
 }
 
+/*
+ * What comes with time while a sensor is in: its certificate ends, or its rate lets it send again.
+ */
+static void watch_sensor(struct sl_connection *connection)
+{
+    struct sl_refusal refusal = {.reason = SL_REASON_CLIENT_CERT_EXPIRED};
+
+    if (sl_clock_wall_us() >= sl_peer_expires_us(connection->peer)) {
+        (void)snprintf(refusal.facts, sizeof refusal.facts, "%s", sl_peer_facts(connection->peer));
+        expel(connection, &refusal);
+    } else if (connection->credit < 0) {
+        /* It's we who don't read: that isn't idleness of the sensor. */
+        connection->deadline_ms = sl_clock_monotonic_ms() + connection->shared->limits.idle_ms;
+        if (!sl_intake_paused(connection))
+            sl_connection_turn(connection);
+    }
+}
+
 void sl_connection_tick(struct sl_connection *connection, int64_t now_ms)
 {
+    if (connection->state == SL_CONNECTION_READING)
+        watch_sensor(connection);
     if (now_ms < connection->deadline_ms && now_ms != INT64_MAX)
         return;
     switch (connection->state) {

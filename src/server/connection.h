@@ -55,7 +55,11 @@ struct sl_connection {
     int64_t deadline_ms; /* when the state's time is up */
 
     struct sl_session *session;
-    struct sl_peer *peer; /* null until admitted */
+    struct sl_peer *peer;      /* null until admitted */
+    struct sl_trust *trust;    /* under which it was admitted, last */
+    struct sl_allow_rule rule; /* what this trust's allow list says of it */
+    double credit;             /* readings that its rate lets it send now; below 0: held back */
+    int64_t credit_ms;         /* when that was so */
     struct sl_receiver receiver;
     int64_t stream_id;      /* the store's key, once opened */
     struct sl_buffer input; /* decrypted, but not taken while the stream is being opened */
@@ -97,6 +101,9 @@ void sl_connection_answer(struct sl_connection *connection, struct sl_batch *bat
  */
 void sl_connection_end(struct sl_connection *connection, const char *reason, const char *text,
                        int64_t retry_ms);
+
+/* Trust has changed: is it still admitted, and what may it do now? */
+void sl_connection_review(struct sl_connection *connection);
 
 /* Ends it where a newer session of its stream has come. */
 void sl_connection_yield(struct sl_connection *connection);

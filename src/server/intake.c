@@ -44,16 +44,6 @@ static enum sl_status tell(struct sl_connection *connection, struct sl_batch *ba
                            sl_peer_name(connection->peer), text);
 }
 
-static enum sl_status take_reading(struct sl_connection *connection,
-                                   const struct sl_receiver_step *step)
-{
-    struct sl_batch *batch = filling(connection);
-
-    if (batch == NULL || sl_batch_reading(batch, step->seq, &step->reading) != SL_OK)
-        return SL_NOMEM;
-    return tell(connection, batch, &step->reading);
-}
-
 static enum sl_status take_refused(struct sl_connection *connection,
                                    const struct sl_receiver_step *step)
 {
@@ -74,6 +64,25 @@ static enum sl_status take_refused(struct sl_connection *connection,
     if (sl_receiver_refuse(&connection->receiver, step, line, sizeof line, &len) != SL_OK)
         return SL_NOMEM;
     return reply(connection, line, len);
+}
+
+static enum sl_status take_reading(struct sl_connection *connection,
+                                   const struct sl_receiver_step *step)
+{
+    struct sl_batch *batch;
+
+    connection->credit -= 1;
+    if (!sl_allow_names(&connection->rule, step->reading.name))
+        return take_refused(connection,
+                            &(struct sl_receiver_step){
+                                .kind = SL_STEP_REFUSED,
+                                .seq = step->seq,
+                                .reason = sl_bytes_of(sl_reason_id(SL_REASON_NAME_NOT_ALLOWED)),
+                                .text = sl_reason_text(SL_REASON_NAME_NOT_ALLOWED)});
+    batch = filling(connection);
+    if (batch == NULL || sl_batch_reading(batch, step->seq, &step->reading) != SL_OK)
+        return SL_NOMEM;
+    return tell(connection, batch, &step->reading);
 }
 
 /*
@@ -168,9 +177,25 @@ static enum sl_status take_kept(struct sl_connection *connection)
     return status;
 }
 
-bool sl_intake_paused(const struct sl_connection *connection)
+/* Adds what the time since the last look earned: at most one second's readings, or one. */
+static bool over_rate(struct sl_connection *connection)
 {
-    return connection->receiver.state == SL_RECEIVER_OPENING ||
+    int64_t now_ms = sl_clock_monotonic_ms();
+    double rate = connection->rule.rate;
+    double most = rate < 1 ? 1 : rate;
+
+    if (rate == 0)
+        return false;
+    connection->credit += rate * (double)(now_ms - connection->credit_ms) / 1000;
+    connection->credit_ms = now_ms;
+    if (connection->credit > most)
+        connection->credit = most;
+    return connection->credit < 0;
+}
+
+bool sl_intake_paused(struct sl_connection *connection)
+{
+    return over_rate(connection) || connection->receiver.state == SL_RECEIVER_OPENING ||
            (connection->receiver.plain && connection->stream_id == 0) ||
            (connection->filling != NULL && sl_batch_full(connection->filling)) ||
            connection->reply.len > SL_REPLY_MAX;

@@ -28,9 +28,10 @@ void sl_intake_submit(struct sl_connection *connection);
 void sl_intake_answer(struct sl_connection *connection, struct sl_batch *batch);
 
 /*
- * True where nothing may be read now: batches or replies are full, or the stream is being opened.
+ * True where nothing may be read now: batches or replies are full, the stream is being opened, or
+ * the sensor has sent more than its rate.
  */
-bool sl_intake_paused(const struct sl_connection *connection);
+bool sl_intake_paused(struct sl_connection *connection);
 
 /* True where nothing waits for the committer. */
 bool sl_intake_idle(const struct sl_connection *connection);

@@ -25,8 +25,10 @@ struct sl_server {
     struct sl_signal *terminate;
     struct sl_signal *interrupt;
     struct sl_signal *reopen;
-    size_t next_handshake; /* the worker whose turn it is */
-    int64_t turned_away;   /* at the door, since the log last said so */
+    struct sl_signal *reload;
+    struct sl_trust_files files; /* borrowed names, as given at the start */
+    size_t next_handshake;       /* the worker whose turn it is */
+    int64_t turned_away;         /* at the door, since the log last said so */
     int64_t told_ms;
 };
 
@@ -92,6 +94,28 @@ static void on_end_signal(void *ctx, int signum)
     sl_log_line(server->shared.log, SL_LOG_STORY, "%s: finishing what was received, then leaving",
                 signum == SIGINT ? "interrupted" : "told to end");
     sl_loop_stop(server->loop);
+}
+
+/*
+ * New trust is loaded and checked whole before anybody sees it; a fault leaves the old one in
+ * force.
+ */
+static void on_reload_signal(void *ctx, int signum)
+{
+    struct sl_server *server = ctx;
+    char error[SL_SERVER_ERROR_SIZE];
+    struct sl_trust *trust = NULL;
+
+    (void)signum;
+    if (sl_trust_load(SL_ROLE_SERVER, &server->files, &trust, error, sizeof error) != SL_OK) {
+        sl_log_line(server->shared.log, SL_LOG_ERROR, "trust isn't reloaded, the old one stays: %s",
+                    error);
+        return;
+    }
+    sl_shared_set_trust(&server->shared, trust);
+    for (size_t i = 0; i < server->shared.io_count; i++)
+        sl_worker_review(server->shared.io[i]);
+    sl_log_line(server->shared.log, SL_LOG_STORY, "trust is reloaded");
 }
 
 static void on_reopen_signal(void *ctx, int signum)
@@ -218,6 +242,8 @@ static enum sl_status take_signals(struct sl_server *server)
         status = sl_signal_new(server->loop, SIGINT, on_end_signal, server, &server->interrupt);
     if (status == SL_OK)
         status = sl_signal_new(server->loop, SIGUSR1, on_reopen_signal, server, &server->reopen);
+    if (status == SL_OK)
+        status = sl_signal_new(server->loop, SIGHUP, on_reload_signal, server, &server->reload);
     return status;
 }
 
@@ -259,6 +285,8 @@ enum sl_status sl_server_open(const struct sl_server_config *config, struct sl_s
         return SL_NOMEM;
     made->shared.limits = config->limits;
     made->shared.log = config->log;
+    made->files = config->files;
+    (void)pthread_mutex_init(&made->shared.trust_lock, NULL);
     made->told_ms = sl_clock_monotonic_ms() - TELL_EVERY_MS;
     tell_where(made);
     raise_descriptors(made);
@@ -314,6 +342,7 @@ void sl_server_close(struct sl_server *server)
     sl_streams_free(shared->streams);
     sl_door_free(shared->door);
     sl_trust_unref(shared->trust);
+    (void)pthread_mutex_destroy(&shared->trust_lock);
     sl_loop_free(server->loop);
     free(server);
 }

@@ -33,7 +33,7 @@ struct sl_server;
 
 /*
  * Loads and checks everything, opens the store, starts the threads and listens.
- * SL_OK         `*server` is the caller's.
+ * SL_OK         `*server` is the caller's; the strings of `config` must outlive it.
  * SL_BAD_INPUT  A file or value can't be used; `error` has one sentence; likewise
  * SL_IO         (store, address, threads), SL_LIMIT (the store is in use) and SL_NOMEM.
  */
@@ -42,7 +42,8 @@ SL_MUST_USE enum sl_status sl_server_open(const struct sl_server_config *config,
                                           char error[static SL_SERVER_ERROR_SIZE]);
 
 /*
- * Serves until SIGTERM or SIGINT, then drains: everything received is committed and acknowledged.
+ * Serves until SIGTERM or SIGINT; SIGHUP reloads trust, SIGUSR1 reopens the log. Then drains:
+ * everything received is committed and acknowledged.
  */
 void sl_server_run(struct sl_server *server);
 

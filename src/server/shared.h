@@ -8,6 +8,8 @@
 #ifndef SL_SERVER_SHARED_H
 #define SL_SERVER_SHARED_H
 
+#include <pthread.h>
+
 #include "base/log.h"
 #include "server/committer.h"
 #include "server/door.h"
@@ -29,7 +31,8 @@ struct sl_server_limits {
 struct sl_shared {
     struct sl_server_limits limits;
     struct sl_log *log;
-    struct sl_trust *trust;
+    pthread_mutex_t trust_lock;
+    struct sl_trust *trust; /* today's; see sl_shared_trust() */
     struct sl_door *door;
     struct sl_streams *streams;
     struct sl_committer *committer;
@@ -38,5 +41,11 @@ struct sl_shared {
     struct sl_worker **handshakes; /* workers of strangers */
     size_t handshake_count;
 };
+
+/* One reference of today's trust, for the caller to give back. */
+struct sl_trust *sl_shared_trust(struct sl_shared *shared);
+
+/* From now on this is the trust; takes over the reference. */
+void sl_shared_set_trust(struct sl_shared *shared, struct sl_trust *trust);
 
 #endif

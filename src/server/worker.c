@@ -20,6 +20,7 @@ struct sl_worker {
     struct sl_queue answers;
     atomic_bool room;
     atomic_bool superseded;
+    atomic_bool review;
     atomic_bool draining;
     atomic_size_t load;
     bool drained; /* connections were told */
@@ -97,6 +98,16 @@ static void yield_streams(struct sl_worker *worker)
     }
 }
 
+static void review(struct sl_worker *worker)
+{
+    struct sl_connection *next;
+
+    for (struct sl_connection *at = worker->connections; at != NULL; at = next) {
+        next = at->next;
+        sl_connection_review(at);
+    }
+}
+
 static void drain(struct sl_worker *worker)
 {
     struct sl_connection *next;
@@ -132,6 +143,8 @@ static void on_wake(void *ctx)
         retry(worker);
     if (atomic_exchange(&worker->superseded, false))
         yield_streams(worker);
+    if (atomic_exchange(&worker->review, false))
+        review(worker);
     if (atomic_load(&worker->draining) && !worker->drained)
         drain(worker);
     if (worker->connections != NULL)
@@ -250,6 +263,12 @@ void sl_worker_room(struct sl_worker *worker)
 void sl_worker_superseded(struct sl_worker *worker)
 {
     if (!atomic_exchange(&worker->superseded, true))
+        sl_inbox_wake(worker->inbox);
+}
+
+void sl_worker_review(struct sl_worker *worker)
+{
+    if (!atomic_exchange(&worker->review, true))
         sl_inbox_wake(worker->inbox);
 }
 

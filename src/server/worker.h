@@ -6,7 +6,8 @@
  * and I/O workers, for sensors that are in. A connection belongs to one worker at a time; it comes
  * in through the worker's queue, and so do the committer's answers.
  *
- * Threads  adopt, answer, room, superseded, drain: from any thread. The rest from the worker's own.
+ * Threads  adopt, answer, room, superseded, review, drain: from any thread. The rest from the
+ *          worker's own.
  */
 #ifndef SL_SERVER_WORKER_H
 #define SL_SERVER_WORKER_H
@@ -31,6 +32,9 @@ void sl_worker_room(struct sl_worker *worker);
 
 /* One of its connections was marked as superseded. */
 void sl_worker_superseded(struct sl_worker *worker);
+
+/* Trust has changed: it reviews its connections. */
+void sl_worker_review(struct sl_worker *worker);
 
 /* Ends its connections in order and then its thread; after the limit's drain_ms in disorder. */
 void sl_worker_drain(struct sl_worker *worker);

@@ -5,59 +5,89 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tls/identity.h"
 
 struct sl_peer {
     atomic_uint references;
     int64_t expires_us;
+    uint8_t fingerprint[SL_FINGERPRINT_SIZE];
     char name[SL_SENSOR_NAME_MAX + 1];
     char facts[SL_FACTS_SIZE];
 };
 
-static enum sl_reason judge(const mbedtls_x509_crt *certificate, const struct sl_trust *trust,
-                            int64_t now_us, char name[static SL_SENSOR_NAME_MAX + 1])
+static enum sl_reason judge(const struct sl_session *session, const struct sl_trust *trust,
+                            int64_t now_us, struct sl_peer *peer)
 {
-    if (now_us >= sl_identity_time_us(&certificate->valid_to))
+    const mbedtls_x509_crt *certificate = sl_session_peer_certificate(session);
+    struct sl_allow_rule rule;
+    enum sl_reason reason;
+
+    if (certificate == NULL)
+        return SL_REASON_CLIENT_CERT_MISSING;
+    peer->expires_us = sl_identity_time_us(&certificate->valid_to);
+    (void)sl_identity_facts(certificate, peer->facts);
+    if (!sl_identity_fingerprint(certificate, peer->fingerprint))
+        return SL_REASON_CLIENT_CERT_UNREADABLE;
+    if (now_us >= peer->expires_us)
         return SL_REASON_CLIENT_CERT_EXPIRED;
     if (now_us < sl_identity_time_us(&certificate->valid_from))
         return SL_REASON_CLIENT_CERT_NOT_YET_VALID;
+    if (!sl_trust_has_ca_print(trust, sl_session_peer_issuer(session)))
+        return SL_REASON_CLIENT_CERT_UNTRUSTED;
     if (sl_trust_revoked(trust, certificate))
         return SL_REASON_CLIENT_CERT_REVOKED;
     if (!sl_identity_is_client(certificate))
         return SL_REASON_CLIENT_CERT_NO_USAGE;
-    return sl_identity_sensor(certificate, name);
+    reason = sl_identity_sensor(certificate, peer->name);
+    if (reason == SL_REASON_NONE && sl_trust_allow(trust) != NULL &&
+        !sl_allow_find(sl_trust_allow(trust), peer->name, peer->fingerprint, &rule))
+        reason = SL_REASON_CLIENT_NOT_ALLOWED;
+    return reason;
 }
 
 enum sl_status sl_admission_decide(const struct sl_session *session, const struct sl_trust *trust,
                                    int64_t now_us, struct sl_peer **peer,
                                    struct sl_refusal *refusal)
 {
-    const mbedtls_x509_crt *certificate = sl_session_peer_certificate(session);
     struct sl_peer *made;
 
     assert(sl_trust_role(trust) == SL_ROLE_SERVER && sl_session_established(session));
     *refusal = (struct sl_refusal){0};
-    if (certificate == NULL) {
-        refusal->reason = SL_REASON_CLIENT_CERT_MISSING;
-        return SL_DENIED;
-    }
-    (void)sl_identity_facts(certificate, refusal->facts);
     made = calloc(1, sizeof *made);
     if (made == NULL) {
         refusal->reason = SL_REASON_NO_MEMORY;
         return SL_NOMEM;
     }
-    refusal->reason = judge(certificate, trust, now_us, made->name);
+    refusal->reason = judge(session, trust, now_us, made);
+    memcpy(refusal->facts, made->facts, sizeof made->facts);
     if (refusal->reason != SL_REASON_NONE) {
         free(made);
         return SL_DENIED;
     }
     atomic_init(&made->references, 1);
-    made->expires_us = sl_identity_time_us(&certificate->valid_to);
-    (void)sl_identity_facts(certificate, made->facts);
     *peer = made;
     return SL_OK;
+}
+
+enum sl_status sl_admission_review(const struct sl_session *session, const struct sl_trust *trust,
+                                   int64_t now_us, struct sl_refusal *refusal)
+{
+    struct sl_peer seen = {.expires_us = 0};
+
+    refusal->reason = judge(session, trust, now_us, &seen);
+    memcpy(refusal->facts, seen.facts, sizeof seen.facts);
+    return refusal->reason == SL_REASON_NONE ? SL_OK : SL_DENIED;
+}
+
+struct sl_allow_rule sl_admission_rule(const struct sl_trust *trust, const struct sl_peer *peer)
+{
+    struct sl_allow_rule rule = {0};
+
+    if (sl_trust_allow(trust) != NULL)
+        (void)sl_allow_find(sl_trust_allow(trust), peer->name, peer->fingerprint, &rule);
+    return rule;
 }
 
 const char *sl_peer_name(const struct sl_peer *peer)

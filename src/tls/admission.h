@@ -16,8 +16,9 @@
 /*
  * Decides about a server's session whose handshake is over, against `trust` as it is now: there is
  * a verified certificate, its dates hold at `now_us` (microseconds since 1970 UTC), its extended
- * key usage is there and allows client authentication, it isn't revoked, and it names one sensor by
- * the rules: the first of a SAN URI `urn:sensor:<name>`, a SAN DNS name, the CN.
+ * key usage is there and allows client authentication, its CA is still trusted, it isn't revoked,
+ * it's on the allow list where there is one, and it names one sensor by the rules: the first of a
+ * SAN URI `urn:sensor:<name>`, a SAN DNS name, the CN.
  *
  * SL_OK      Admitted: `*peer` has one reference, the caller's.
  * SL_DENIED  `*refusal` says why.
@@ -26,6 +27,20 @@
 SL_MUST_USE enum sl_status sl_admission_decide(const struct sl_session *session,
                                                const struct sl_trust *trust, int64_t now_us,
                                                struct sl_peer **peer, struct sl_refusal *refusal);
+
+/*
+ * Decides again about a session that was admitted, against another trust or at a later time.
+ * Statuses as above; the peer stays what it is.
+ */
+SL_MUST_USE enum sl_status sl_admission_review(const struct sl_session *session,
+                                               const struct sl_trust *trust, int64_t now_us,
+                                               struct sl_refusal *refusal);
+
+/*
+ * What the allow list of `trust` says of an admitted peer; everything is allowed where there is no
+ * list.
+ */
+struct sl_allow_rule sl_admission_rule(const struct sl_trust *trust, const struct sl_peer *peer);
 
 /* When the peer's certificate ends, in microseconds since 1970 UTC. */
 int64_t sl_peer_expires_us(const struct sl_peer *peer);

@@ -176,6 +176,13 @@ const char *sl_identity_facts(const mbedtls_x509_crt *certificate, char text[sta
     return text;
 }
 
+bool sl_identity_fingerprint(const mbedtls_x509_crt *certificate,
+                             uint8_t out[static SL_FINGERPRINT_SIZE])
+{
+    return mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), certificate->raw.p,
+                      certificate->raw.len, out) == 0;
+}
+
 int64_t sl_identity_time_us(const mbedtls_x509_time *time)
 {
     char text[32];

@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "tls/allow.h"
 #include "tls/compat.h"
 #include "tls/reason.h"
 #include "wire/message.h"
@@ -37,6 +38,10 @@ bool sl_identity_is_client(const mbedtls_x509_crt *certificate);
 
 /* "subject ..., issuer ..., serial ..., valid ... to ...", fit to print. Returns `text`. */
 const char *sl_identity_facts(const mbedtls_x509_crt *certificate, char text[static SL_FACTS_SIZE]);
+
+/* The SHA-256 of the certificate's DER; false where the library fails. */
+bool sl_identity_fingerprint(const mbedtls_x509_crt *certificate,
+                             uint8_t out[static SL_FINGERPRINT_SIZE]);
 
 /* A certificate's date in microseconds since 1970 UTC. */
 int64_t sl_identity_time_us(const mbedtls_x509_time *time);

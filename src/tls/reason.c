@@ -46,6 +46,9 @@ static const struct entry table[SL_REASON_COUNT] = {
         {"client-key-mismatch",
          "the sensor couldn't prove that it has its certificate's key; check that --cert and --key "
          "belong together"},
+    [SL_REASON_CLIENT_NOT_ALLOWED] =
+        {"client-not-allowed", "the sensor's certificate is good, but the sensor isn't on the "
+                               "server's allow list; add a line to the file of --allow"},
     [SL_REASON_CLIENT_NAME_MISSING] =
         {"client-name-missing",
          "the certificate names no sensor; it needs a SAN such as URI:urn:sensor:weather-1"},
@@ -123,6 +126,9 @@ static const struct entry table[SL_REASON_COUNT] = {
         {"stream-diverged", "another reading is stored under the same number: this spool is a copy "
                             "of one that went on elsewhere; keep the other one, and start this "
                             "sensor with a new spool"},
+    [SL_REASON_NAME_NOT_ALLOWED] =
+        {"name-not-allowed", "the allow list doesn't let this sensor report readings of this "
+                             "name"},
     [SL_REASON_CLIENT_NAME_SPELLING] =
         {"client-name-spelling",
          "a sensor is known whose name differs from this one only in upper and lower case; give "

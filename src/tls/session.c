@@ -387,3 +387,8 @@ struct sl_trust *sl_session_trust(const struct sl_session *session)
 {
     return session->trust;
 }
+
+const uint8_t *sl_session_peer_issuer(const struct sl_session *session)
+{
+    return session->verify.issuer;
+}

@@ -108,5 +108,6 @@ bool sl_session_established(const struct sl_session *session);
 struct mbedtls_x509_crt;
 const struct mbedtls_x509_crt *sl_session_peer_certificate(const struct sl_session *session);
 struct sl_trust *sl_session_trust(const struct sl_session *session);
+const uint8_t *sl_session_peer_issuer(const struct sl_session *session);
 
 #endif

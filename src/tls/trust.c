@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "tls/compat.h"
+#include "tls/identity.h"
 #include "tls/revocation.h"
 #include "wire/message.h"
 
@@ -23,6 +24,7 @@ struct sl_trust {
     mbedtls_x509_crt own;
     mbedtls_pk_context key;
     struct sl_revocation revoked;
+    struct sl_allow *allow;
     const char *alpn[2]; /* the library keeps a pointer to it */
     mbedtls_ssl_config config;
 };
@@ -218,6 +220,8 @@ static enum sl_status load(struct sl_trust *trust, const struct sl_trust_files *
     if (status == SL_OK && files->crl != NULL)
         status =
             sl_revocation_load(&trust->revoked, files->crl, &trust->cas, fault->text, fault->size);
+    if (status == SL_OK && files->allow != NULL)
+        status = sl_allow_load(files->allow, &trust->allow, fault->text, fault->size);
     if (status == SL_OK)
         status = configure(trust);
     return status;
@@ -226,6 +230,7 @@ static enum sl_status load(struct sl_trust *trust, const struct sl_trust_files *
 static void destroy(struct sl_trust *trust)
 {
     mbedtls_ssl_config_free(&trust->config);
+    sl_allow_free(trust->allow);
     sl_revocation_clear(&trust->revoked);
     mbedtls_pk_free(&trust->key);
     mbedtls_x509_crt_free(&trust->own);
@@ -302,6 +307,22 @@ bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt
             memcmp(ca->raw.p, certificate->raw.p, ca->raw.len) == 0)
             return true;
     return false;
+}
+
+bool sl_trust_has_ca_print(const struct sl_trust *trust,
+                           const uint8_t fingerprint[static SL_FINGERPRINT_SIZE])
+{
+    uint8_t own[SL_FINGERPRINT_SIZE];
+
+    for (const mbedtls_x509_crt *ca = &trust->cas; ca != NULL; ca = ca->next)
+        if (sl_identity_fingerprint(ca, own) && memcmp(own, fingerprint, sizeof own) == 0)
+            return true;
+    return false;
+}
+
+const struct sl_allow *sl_trust_allow(const struct sl_trust *trust)
+{
+    return trust->allow;
 }
 
 bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate)

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "sensorlink/status.h"
+#include "tls/allow.h"
 
 struct sl_trust;
 
@@ -30,10 +31,11 @@ enum sl_role { SL_ROLE_SENSOR, SL_ROLE_SERVER };
 
 /* PEM files. */
 struct sl_trust_files {
-    const char *ca;   /* CAs that may vouch for the peer; each must be a CA certificate */
-    const char *cert; /* own certificate, leaf first */
-    const char *key;  /* own private key: EC P-256 or P-384, not readable by others */
-    const char *crl;  /* revocation lists of those CAs; null: none (server only) */
+    const char *ca;    /* CAs that may vouch for the peer; each must be a CA certificate */
+    const char *cert;  /* own certificate, leaf first */
+    const char *key;   /* own private key: EC P-256 or P-384, not readable by others */
+    const char *crl;   /* revocation lists of those CAs; null: none (server only) */
+    const char *allow; /* the sensors that may come in (allow.h); null: all (server only) */
 };
 
 /*
@@ -58,11 +60,16 @@ enum sl_role sl_trust_role(const struct sl_trust *trust);
 /* "Mbed TLS 3.6.6 (TLS 1.2, TLS 1.3)" of the library loaded now. Prints into `text`; returns it. */
 const char *sl_tls_version(char *text, size_t size);
 
+/* The list of sensors that may come in; null where all may. Lives as long as the trust. */
+const struct sl_allow *sl_trust_allow(const struct sl_trust *trust);
+
 /* For the tls room only: the library's types stay behind these. */
 struct mbedtls_ssl_config;
 struct mbedtls_x509_crt;
 const struct mbedtls_ssl_config *sl_trust_config(const struct sl_trust *trust);
 bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate);
+bool sl_trust_has_ca_print(const struct sl_trust *trust,
+                           const uint8_t fingerprint[static SL_FINGERPRINT_SIZE]);
 bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate);
 
 #endif

@@ -13,6 +13,8 @@ int sl_verify_certificate(void *ctx, mbedtls_x509_crt *certificate, int depth, u
             verify->foreign_ca = true;
             *flags |= MBEDTLS_X509_BADCERT_OTHER;
         }
+        if (depth == 1 && !sl_identity_fingerprint(certificate, verify->issuer))
+            *flags |= MBEDTLS_X509_BADCERT_OTHER;
         return 0;
     }
     verify->seen = true;

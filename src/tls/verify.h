@@ -23,8 +23,10 @@ struct sl_verify {
     const struct sl_trust *trust;
     uint8_t address[16]; /* of the server, where it's reached by an address */
     size_t address_len;  /* 0, 4 or 16 */
-    bool seen;       /* a leaf was verified; the library's own later checks may still refuse it */
-    bool foreign_ca; /* the chain goes through a certificate that isn't configured */
+    bool seen; /* a leaf was verified; the library's own later checks may still refuse it */
+    uint8_t
+        issuer[SL_FINGERPRINT_SIZE]; /* fingerprint of the CA above the leaf; zero without one */
+    bool foreign_ca;           /* the chain goes through a certificate that isn't configured */
     char facts[SL_FACTS_SIZE]; /* of the leaf */
 };
 
