@@ -218,6 +218,8 @@ static enum sl_status load(struct sl_trust *trust, const struct sl_trust_files *
     if (status == SL_OK)
         status = check_own(trust, files->cert, fault);
     if (status == SL_OK && files->crl != NULL)
+        status = check_readable("--crlfile", files->crl, fault);
+    if (status == SL_OK && files->crl != NULL)
         status =
             sl_revocation_load(&trust->revoked, files->crl, &trust->cas, fault->text, fault->size);
     if (status == SL_OK && files->allow != NULL)
