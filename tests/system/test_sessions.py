@@ -115,7 +115,8 @@ class AcknowledgedTest(SessionTest):
         bad = [
             (b"t: nan", "not-a-number|not-finite"), (b"t: inf", "not-a-number|not-finite"),
             (b"t: -Infinity", "not-a-number|not-finite"), (b"t: 1e999", "not-finite"),
-            (b"t: 0x10", "not-a-number"), (b"t: 1,5", "not-a-number"), (b"t: 1.5.2", "not-a-number"),
+            (b"t: 0x10", "not-a-number"), (b"t: 1,5", "not-a-number"),
+            (b"t: 1.5.2", "not-a-number"),
             (b"t: --1", "not-a-number"), (b"t: ", "no-value"), (b"t:", "no-value"),
             (b": 22", "bad-name"), (b"9t: 22", "bad-name"), (b"a b: 22", "bad-name"),
             (b"t" * 65 + b": 1", "bad-name"), (b"no colon", "no-colon"),
@@ -289,8 +290,8 @@ class FloodTest(SystemTest):
         if not SLOW:
             self.assertLess(server.peak_memory() - before, 32 << 20)
         self.assertEqual(
-            server.query("SELECT count(*), count(DISTINCT seq), min(seq), max(seq), sum(value = seq) "
-                         "FROM readings"),
+            server.query("SELECT count(*), count(DISTINCT seq), min(seq), max(seq), "
+                         "sum(value = seq) FROM readings"),
             [(FLOOD, FLOOD, 1, FLOOD, FLOOD)])
         sensor.close()
         server.stop()
@@ -305,7 +306,8 @@ class FloodTest(SystemTest):
         sent = 0
         with self.assertRaises(TimeoutError, msg="the server took it all"):
             while sent < 4_000_000:
-                sensor.send("".join(f"{n} - n: nan\n" for n in range(sent + 1, sent + 501)).encode())
+                lines = (f"{n} - n: nan\n" for n in range(sent + 1, sent + 501))
+                sensor.send("".join(lines).encode())
                 sent += 500
         if not SLOW:
             self.assertLess(server.peak_memory() - before, 32 << 20)
@@ -365,8 +367,8 @@ class PlainTest(SessionTest):
             sensor.say(f"temperature: {value}")
         self.assertEqual(self.wait_logged(6), [("temperature", value) for value in values])
         # The clock is the server's.
-        rows = self.server.query("SELECT received, time, stream, seq FROM readings WHERE sensor = ?",
-                                 self.name)
+        rows = self.server.query(
+            "SELECT received, time, stream, seq FROM readings WHERE sensor = ?", self.name)
         self.assertEqual([row[1:] for row in rows], [(None, "plain", n) for n in range(1, 7)])
         self.assertLess(abs(rows[0][0] - time.time()), DEADLINE)
         sensor.socket.unwrap()
@@ -441,7 +443,8 @@ class PlainTest(SessionTest):
         for name in "ab":
             self.assertEqual([row for row in logged if row[0] == name],
                              [(name, value) for value in range(20)])
-        seqs = self.server.query("SELECT seq FROM readings WHERE sensor = ? ORDER BY seq", self.name)
+        seqs = self.server.query(
+            "SELECT seq FROM readings WHERE sensor = ? ORDER BY seq", self.name)
         self.assertEqual([seq for seq, in seqs], list(range(1, 41)))
 
     def test_sensor_that_offers_other_protocols_only_is_refused(self):
