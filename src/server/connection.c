@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "server/entrance.h"
+#include "server/farewell.h"
 #include "server/intake.h"
 #include "server/streams.h"
 #include "server/worker.h"
@@ -17,7 +19,6 @@
 enum {
     GOODBYE_MS = 2000,      /* to send what is left */
     LINGER_MS = 1000,       /* for the peer to close */
-    LINGER_BYTES = 65536,   /* thrown away meanwhile */
     RETRY_SPREAD_MS = 5000, /* goodbyes to many sensors send them back at different times */
     RETRY_REFUSED_MS = 300000,
     RETRY_TAKEN_OVER_MS = 60000, /* two copies of a spool shall not chase each other */
@@ -33,8 +34,7 @@ static int64_t spread_ms(int64_t most_ms)
     return (int64_t)(random % (uint64_t)most_ms);
 }
 
-/* What to wait for: input while somebody takes it, room to send while something waits. */
-static void wait_for_events(struct sl_connection *connection, bool readable)
+void sl_connection_wait(struct sl_connection *connection, bool readable)
 {
     bool writable = !connection->dead && sl_session_waiting(connection->session) > 0;
 
@@ -42,7 +42,7 @@ static void wait_for_events(struct sl_connection *connection, bool readable)
         connection->deadline_ms = 0; /* The next tick ends it. */
 }
 
-static void enter(struct sl_connection *connection, enum sl_connection_state state)
+void sl_connection_enter(struct sl_connection *connection, enum sl_connection_state state)
 {
     int64_t now_ms = sl_clock_monotonic_ms();
 
@@ -73,10 +73,10 @@ static void enter(struct sl_connection *connection, enum sl_connection_state sta
     }
 }
 
-static void leave(struct sl_connection *connection)
+void sl_connection_leave(struct sl_connection *connection)
 {
     if (connection->state != SL_CONNECTION_GONE)
-        enter(connection, SL_CONNECTION_GONE);
+        sl_connection_enter(connection, SL_CONNECTION_GONE);
 }
 
 static enum sl_status open_session(struct sl_connection *connection)
@@ -137,230 +137,6 @@ void sl_connection_free(struct sl_connection *connection)
     free(connection);
 }
 
-static void tell_refusal(const struct sl_connection *connection, const struct sl_refusal *refusal)
-{
-    sl_log_line(connection->shared->log, SL_LOG_WARNING, "refused %s: %s: %s%s%s%s",
-                connection->address_text, sl_reason_id(refusal->reason),
-                sl_reason_text(refusal->reason), refusal->facts[0] == '\0' ? "" : " (",
-                refusal->facts, refusal->facts[0] == '\0' ? "" : ")");
-}
-
-/* Puts the replies into records as far as the session takes them. */
-static void encrypt_replies(struct sl_connection *connection)
-{
-    while (!connection->dead && connection->reply.len > 0) {
-        struct sl_bytes bytes = {connection->reply.at, connection->reply.len};
-        size_t taken = 0;
-        enum sl_status status = sl_session_write(connection->session, bytes, &taken);
-
-        if (status == SL_WANT_WRITE)
-            return;
-        if (status != SL_OK)
-            connection->dead = true;
-        sl_buffer_drop(&connection->reply, taken);
-    }
-    sl_buffer_clear(&connection->reply);
-}
-
-static enum sl_status send_replies(struct sl_connection *connection)
-{
-    enum sl_status status;
-
-    if (connection->dead)
-        return SL_CUT;
-    do {
-        encrypt_replies(connection);
-        status = sl_session_flush(connection->session);
-    } while (status == SL_OK && connection->reply.len > 0 && !connection->dead);
-    if (status != SL_OK && status != SL_WANT_WRITE)
-        connection->dead = true;
-    return connection->dead ? SL_CUT : status;
-}
-
-/*
- * The peer's last bytes are read and thrown away: a close with unread bytes would reset our
- * goodbye.
- */
-static void linger(struct sl_connection *connection)
-{
-    struct sl_transport transport = sl_socket_transport(&connection->socket);
-    enum sl_status status = SL_OK;
-    char bytes[4096];
-
-    while (status == SL_OK && connection->lingered < LINGER_BYTES) {
-        size_t len = 0;
-
-        status = transport.receive(transport.ctx, bytes, sizeof bytes, &len);
-        connection->lingered += len;
-    }
-    if (status == SL_WANT_READ)
-        wait_for_events(connection, true);
-    else
-        leave(connection);
-}
-
-static void say_goodbye(struct sl_connection *connection)
-{
-    enum sl_status status = send_replies(connection);
-
-    if (status == SL_WANT_WRITE) {
-        wait_for_events(connection, false);
-        return;
-    }
-    if (status != SL_OK) {
-        leave(connection);
-        return;
-    }
-    sl_socket_finish(&connection->socket);
-    enter(connection, SL_CONNECTION_LINGER);
-    linger(connection);
-}
-
-/* After the last acknowledgement, because nothing may follow it. */
-static void append_bye(struct sl_connection *connection)
-{
-    char line[SL_LINE_MAX];
-    size_t len = 0;
-
-    if (connection->end_reason == NULL)
-        return;
-    if (sl_receiver_bye(&connection->receiver, connection->retry_ms, connection->end_reason,
-                        connection->end_text, line, sizeof line, &len) != SL_OK ||
-        sl_buffer_add(&connection->reply, (struct sl_bytes){line, len}, SIZE_MAX / 2) != SL_OK)
-        connection->dead = true;
-}
-
-/* All that was received is stored: the last words go out. */
-static void finish(struct sl_connection *connection)
-{
-    sl_intake_acknowledge(connection);
-    append_bye(connection);
-    if (connection->peer != NULL)
-        sl_log_line(connection->shared->log, SL_LOG_STORY,
-                    "no more data from %s (%s), %lld %s logged", sl_peer_name(connection->peer),
-                    connection->address_text, (long long)connection->logged,
-                    connection->logged == 1 ? "reading" : "readings");
-    enter(connection, SL_CONNECTION_GOODBYE);
-    /* The acknowledgement must be in its record before close_notify ends the stream. */
-    (void)send_replies(connection);
-    if (!connection->dead && sl_session_close(connection->session) == SL_CUT)
-        connection->dead = true;
-    say_goodbye(connection);
-}
-
-static void end_when_idle(struct sl_connection *connection)
-{
-    sl_intake_submit(connection);
-    if (sl_intake_idle(connection))
-        finish(connection);
-    else
-        wait_for_events(connection, false);
-}
-
-void sl_connection_end(struct sl_connection *connection, const char *reason, const char *text,
-                       int64_t retry_ms)
-{
-    if (connection->state >= SL_CONNECTION_ENDING)
-        return;
-    if (reason != NULL)
-        sl_log_line(connection->shared->log, SL_LOG_STORY, "ending %s (%s): %s: %s",
-                    sl_peer_name(connection->peer), connection->address_text, reason, text);
-    connection->end_reason = reason;
-    connection->end_text = text;
-    connection->retry_ms = retry_ms;
-    enter(connection, SL_CONNECTION_ENDING);
-    end_when_idle(connection);
-}
-
-/* After a refusal: an alert of the library, or our `bye`, may wait to be sent. */
-static void refuse(struct sl_connection *connection, const struct sl_refusal *refusal)
-{
-    tell_refusal(connection, refusal);
-    enter(connection, SL_CONNECTION_GOODBYE);
-    say_goodbye(connection);
-}
-
-/* Verified but not admitted: the session is up, so a sensor can be told why. */
-static void refuse_verified(struct sl_connection *connection, const struct sl_refusal *refusal)
-{
-    struct sl_message bye = {.kind = SL_MESSAGE_BYE,
-                             .retry_ms = RETRY_REFUSED_MS,
-                             .reason = sl_bytes_of(sl_reason_id(refusal->reason)),
-                             .text = sl_bytes_of(sl_reason_text(refusal->reason))};
-    char line[SL_LINE_MAX];
-    size_t len = 0;
-
-    if (sl_session_acknowledged(connection->session) &&
-        (sl_message_print(&bye, line, sizeof line, &len) != SL_OK ||
-         sl_buffer_add(&connection->reply, (struct sl_bytes){line, len}, SL_REPLY_MAX) != SL_OK))
-        connection->dead = true;
-    encrypt_replies(connection);
-    if (!connection->dead && sl_session_close(connection->session) == SL_CUT)
-        connection->dead = true;
-    refuse(connection, refusal);
-}
-
-/* The sensor is in: an I/O worker takes it over. */
-static void move_in(struct sl_connection *connection)
-{
-    const struct sl_shared *shared = connection->shared;
-    struct sl_worker *least = shared->io[0];
-
-    sl_log_line(shared->log, SL_LOG_STORY, "authenticated %s as %s with %s, %s, %s",
-                connection->address_text, sl_peer_name(connection->peer),
-                sl_session_protocol(connection->session), sl_session_suite(connection->session),
-                sl_session_acknowledged(connection->session) ? SL_ALPN : "plain lines");
-    for (size_t i = 1; i < shared->io_count; i++)
-        if (sl_worker_load(shared->io[i]) < sl_worker_load(least))
-            least = shared->io[i];
-    sl_receiver_init(&connection->receiver, sl_session_acknowledged(connection->session),
-                     (size_t)shared->limits.line_bytes);
-    enter(connection, SL_CONNECTION_READING);
-    sl_watch_close(connection->watch);
-    connection->watch = NULL;
-    sl_worker_move(connection->worker, connection);
-    /* From here on the connection is another thread's: not a word more. */
-    if (sl_worker_adopt(least, connection) != SL_OK)
-        sl_connection_free(connection);
-}
-
-/* What a trust lets this sensor do; a full credit to begin with. */
-static void take_rule(struct sl_connection *connection, struct sl_trust *trust)
-{
-    sl_trust_unref(connection->trust);
-    connection->trust = trust;
-    connection->rule = sl_admission_rule(trust, connection->peer);
-    connection->credit = connection->rule.rate;
-    connection->credit_ms = sl_clock_monotonic_ms();
-}
-
-static void admit(struct sl_connection *connection)
-{
-    struct sl_trust *trust = sl_shared_trust(connection->shared);
-    struct sl_refusal refusal;
-
-    if (sl_admission_decide(connection->session, trust, sl_clock_wall_us(), &connection->peer,
-                            &refusal) != SL_OK) {
-        sl_trust_unref(trust);
-        refuse_verified(connection, &refusal);
-        return;
-    }
-    take_rule(connection, trust);
-    move_in(connection);
-}
-
-static void shake_hands(struct sl_connection *connection)
-{
-    enum sl_status status = sl_session_handshake(connection->session);
-
-    if (status == SL_OK)
-        admit(connection);
-    else if (status == SL_WANT_READ || status == SL_WANT_WRITE)
-        wait_for_events(connection, true);
-    else
-        refuse(connection, sl_session_refusal(connection->session));
-}
-
 /* The peer ended the session, in order or not; what it sent before counts. */
 static void peer_ended(struct sl_connection *connection, enum sl_status status)
 {
@@ -394,7 +170,7 @@ static void take_readings(struct sl_connection *connection)
         peer_ended(connection, status);
         return;
     }
-    if (send_replies(connection) == SL_CUT) {
+    if (sl_farewell_send(connection) == SL_CUT) {
         peer_ended(connection, SL_CUT);
         return;
     }
@@ -403,26 +179,26 @@ static void take_readings(struct sl_connection *connection)
      */
     if (status == SL_OK || (status == SL_LIMIT && !sl_intake_paused(connection)))
         sl_worker_again(connection->worker, connection);
-    wait_for_events(connection, status != SL_LIMIT);
+    sl_connection_wait(connection, status != SL_LIMIT);
 }
 
 void sl_connection_turn(struct sl_connection *connection)
 {
     switch (connection->state) {
     case SL_CONNECTION_HANDSHAKE:
-        shake_hands(connection);
+        sl_entrance_step(connection);
         break;
     case SL_CONNECTION_READING:
         take_readings(connection);
         break;
     case SL_CONNECTION_ENDING:
-        end_when_idle(connection);
+        sl_farewell_prepare(connection);
         break;
     case SL_CONNECTION_GOODBYE:
-        say_goodbye(connection);
+        sl_farewell_say(connection);
         break;
     case SL_CONNECTION_LINGER:
-        linger(connection);
+        sl_farewell_linger(connection);
         break;
     case SL_CONNECTION_GONE:
         break;
@@ -441,7 +217,7 @@ void sl_connection_adopted(struct sl_connection *connection, struct sl_worker *w
     connection->worker = worker;
     if (sl_watch_new(sl_worker_loop(worker), connection->socket.fd, on_ready, connection,
                      &connection->watch) != SL_OK) {
-        leave(connection);
+        sl_connection_leave(connection);
         return;
     }
     /* Trust may have changed on the way here, after the worker reviewed those it had. */
@@ -478,7 +254,7 @@ void sl_connection_review(struct sl_connection *connection)
         return;
     }
     if (sl_admission_review(connection->session, trust, sl_clock_wall_us(), &refusal) == SL_OK) {
-        take_rule(connection, trust);
+        sl_entrance_take_rule(connection, trust);
         return;
     }
     sl_trust_unref(trust);
@@ -495,7 +271,7 @@ void sl_connection_yield(struct sl_connection *connection)
 void sl_connection_drain(struct sl_connection *connection)
 {
     if (connection->state == SL_CONNECTION_HANDSHAKE) {
-        leave(connection);
+        sl_connection_leave(connection);
         return;
     }
     if (connection->state != SL_CONNECTION_READING)
@@ -504,14 +280,6 @@ void sl_connection_drain(struct sl_connection *connection)
     take_readings(connection);
     sl_connection_end(connection, sl_reason_id(SL_REASON_SHUTTING_DOWN),
                       sl_reason_text(SL_REASON_SHUTTING_DOWN), spread_ms(RETRY_SPREAD_MS));
-}
-
-static void handshake_is_late(struct sl_connection *connection)
-{
-    struct sl_refusal refusal = {.reason = SL_REASON_HANDSHAKE_TIMEOUT};
-
-    tell_refusal(connection, &refusal);
-    leave(connection);
 }
 
 /*
@@ -540,7 +308,7 @@ void sl_connection_tick(struct sl_connection *connection, int64_t now_ms)
         return;
     switch (connection->state) {
     case SL_CONNECTION_HANDSHAKE:
-        handshake_is_late(connection);
+        sl_entrance_late(connection);
         break;
     case SL_CONNECTION_READING:
         sl_connection_end(connection, sl_reason_id(SL_REASON_IDLE), sl_reason_text(SL_REASON_IDLE),
@@ -548,7 +316,7 @@ void sl_connection_tick(struct sl_connection *connection, int64_t now_ms)
         break;
     case SL_CONNECTION_GOODBYE:
     case SL_CONNECTION_LINGER:
-        leave(connection);
+        sl_connection_leave(connection);
         break;
     case SL_CONNECTION_ENDING: /* Its batch comes back in any case, and ends it. */
     case SL_CONNECTION_GONE:

@@ -70,6 +70,7 @@ struct sl_connection {
     bool proved;  /* one number sent again was compared in this session; the others needn't be */
     bool proving; /* nothing is acknowledged until the answer is there */
     bool no_room; /* the committer's queue was full */
+    bool parted;  /* close_notify is on its way */
     bool dead;    /* the session or transport is broken: nothing more can be sent */
     const char *end_reason; /* for the `bye`; null where the peer ended it. Static storage */
     const char *end_text;
@@ -85,6 +86,15 @@ SL_MUST_USE enum sl_status sl_connection_new(struct sl_shared *shared, int fd,
 
 /* Frees all of it, without a word. */
 void sl_connection_free(struct sl_connection *connection);
+
+/* Changes the state and sets its deadline; nobody else writes either. */
+void sl_connection_enter(struct sl_connection *connection, enum sl_connection_state state);
+
+/* Into the state GONE, unless it's there already. */
+void sl_connection_leave(struct sl_connection *connection);
+
+/* What to wait for: input where `readable`, and room to send where something waits. */
+void sl_connection_wait(struct sl_connection *connection, bool readable);
 
 /* Its new worker owns it now. */
 void sl_connection_adopted(struct sl_connection *connection, struct sl_worker *worker);
