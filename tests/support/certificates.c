@@ -34,10 +34,10 @@ static const char *path_of(char path[static SL_TEST_PATH_SIZE], const char *name
 
 void sl_test_files(struct sl_test_files *files, const char *ca, const char *name, const char *crl)
 {
-    files->at.ca = path_of(files->ca, ca, "crt");
-    files->at.cert = path_of(files->cert, name, "crt");
-    files->at.key = path_of(files->key, name, "key");
-    files->at.crl = crl == NULL ? NULL : sl_test_path(files->crl, crl);
+    files->at = (struct sl_trust_files){.ca = path_of(files->ca, ca, "crt"),
+                                        .cert = path_of(files->cert, name, "crt"),
+                                        .key = path_of(files->key, name, "key"),
+                                        .crl = crl == NULL ? NULL : sl_test_path(files->crl, crl)};
 }
 
 struct sl_trust *sl_test_trust(enum sl_role role, const char *ca, const char *name, const char *crl)
