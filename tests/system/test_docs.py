@@ -267,8 +267,8 @@ class ReadmeTest(ClientTest):
         self.assertEqual(code, 0, f"{name}: {output}")
         return output
 
-    def start(self):
-        command = self.block("server").strip() + " --listen 127.0.0.1:0"
+    def start(self, more=""):
+        command = self.block("server").strip() + " --listen 127.0.0.1:0 " + more
         server = Program(["bash", "-c", f"exec {command}"], self.folder)
         self.addCleanup(server.close)
         self.port = int(server.wait_for(r"starting up on 127\.0\.0\.1:(\d+)").group(1))
@@ -374,6 +374,12 @@ class ReadmeTest(ClientTest):
                            SYSTEMD_LOG_LEVEL="warning")
         self.assertEqual([line for line in output.splitlines() if path.name in line], [])
         self.assertEqual(code, 0, output)
+
+    def test_readme_allow_list_is_taken_and_lets_its_sensor_in(self):
+        (self.folder / "sensors.allow").write_text(part(README, "file", "sensors.allow").text)
+        self.start("--allow sensors.allow")
+        self.run_block("client")
+        self.assertEqual(len(self.rows()), 6)
 
     def test_readme_more_certificates_are_made(self):
         output = self.run_block("more-certificates")
