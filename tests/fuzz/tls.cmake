@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+sl_fuzz(NAME fuzz_identity SOURCES fuzz_identity.c CORPUS corpus/identity LINK sl_tls sl_wire)
