@@ -71,7 +71,9 @@ static enum sl_status take_reading(struct sl_connection *connection,
 {
     struct sl_batch *batch;
 
-    connection->credit -= 1;
+    /* Without a rate nobody is held back, and whoever is silent is idle. */
+    if (connection->rule.rate > 0)
+        connection->credit -= 1;
     if (!sl_allow_names(&connection->rule, step->reading.name))
         return take_refused(connection,
                             &(struct sl_receiver_step){
