@@ -4,3 +4,4 @@
 sl_system_test(NAME test_refusals.py LABEL threaded TIMEOUT 1200)
 sl_system_test(NAME test_sessions.py LABEL threaded TIMEOUT 1200)
 sl_system_test(NAME test_server.py LABEL threaded TIMEOUT 1200)
+sl_system_test(NAME test_end_to_end.py LABEL threaded TIMEOUT 1200)
