@@ -219,8 +219,9 @@ int main(int argc, char **argv)
     int code;
 
     set_defaults(&a);
-    /* A console that went away must not take the server with it. */
+    /* A console that went away, or a file size limit, must not take the server with it. */
     (void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    (void)sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     code = sl_options_parse(&options, argc, argv, NULL) == SL_OK ? act(&a, &options)
                                                                  : fail(options.error, EX_USAGE);
     sl_options_clear(&options);
