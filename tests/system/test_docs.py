@@ -304,6 +304,18 @@ class ReadmeTest(ClientTest):
                           for row in self.rows()],
                          [("temperature", "22", "", "plain"), ("humidity", "48.5", "%RH", "plain")])
 
+    def test_readme_openssl_without_a_certificate_is_refused_in_these_words(self):
+        server = self.start()
+        command = self.block("openssl")
+        start = command.index("-cert ")
+        run(command[:start], self.folder)
+        server.wait_for("refused .*")
+        shown = self.without_places(part(README, "shown", "refusal").text)
+        self.assertEqual(len(shown), 1)
+        # What is known about the peer follows in brackets.
+        self.assertIn(shown[0], "\n".join(self.without_places(server.output)))
+        self.assertEqual(self.rows(), [])
+
     def test_readme_openssl_refuses_a_server_of_another_name(self):
         self.start()
         command = self.block("openssl").replace("-verify_hostname localhost",
