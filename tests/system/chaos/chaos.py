@@ -50,6 +50,8 @@ def options():
     parser.add_argument("--pace", type=float, help="mean seconds between two faults [0.12]")
     parser.add_argument("--bin", default=os.environ.get("SENSORLINK_BIN_DIR"),
                         help="folder of the programs [$SENSORLINK_BIN_DIR]")
+    parser.add_argument("--disk", choices=("tmpfs", "limit"), default="tmpfs",
+                        help="how the server's disk fills, where a tmpfs can be had [tmpfs]")
     parser.add_argument("--keep", help="leave spools, store and logs in this new folder")
     wanted = parser.parse_args()
     if not wanted.bin or not (pathlib.Path(wanted.bin) / "sensorlink-server").exists():
@@ -267,8 +269,12 @@ class Chaos:
         self._run_aside(self._renew(name, *more))
 
     async def _renew_server(self):
+        """A renewed certificate is taken up by SIGHUP, or by a new start."""
         await self._renew("localhost")
-        await self._end_server()
+        if self.rng.random() < 0.5:
+            await self.station.reload()
+        else:
+            await self._end_server()
 
     async def _renew(self, name, *more):
         async with self._signing:
@@ -363,7 +369,7 @@ def run(wanted, folder, tmpfs):
 
 def main():
     wanted = options()
-    tmpfs = enter_namespace()
+    tmpfs = wanted.disk == "tmpfs" and enter_namespace()
     if sys.stdout.isatty():
         print(f"seed {wanted.seed}")
     with tempfile.TemporaryDirectory(prefix="sensorlink-chaos-") as name:

@@ -75,9 +75,16 @@ class Disk:
     def fill(self, pid):
         self.is_full = True
         if self.is_tmpfs:
-            status = os.statvfs(self.folder)
-            self._resize((status.f_blocks - status.f_bfree) * status.f_frsize)
+            self._shrink()
         self.limit(pid)
+
+    def _shrink(self):
+        for _ in range(100):
+            status = os.statvfs(self.folder)
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self._resize((status.f_blocks - status.f_bfree) * status.f_frsize)
+                return  # otherwise the server wrote between the two lines above
+        raise RuntimeError(f"{self.folder} can't be made smaller")
 
     def was_full_lately(self):
         return self.is_full or time.monotonic() - self._emptied_at < GRACE_S
@@ -152,6 +159,19 @@ class Station:
         if self.pid:
             self.process.send_signal(signum)
         return await self._ended()
+
+    async def reload(self):
+        """SIGHUP, once it listens: before that, the signal would end it, as it ends any program
+        that hasn't begun."""
+        for _ in range(1000):
+            await self.look()
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.close()
+                self.process.send_signal(signal.SIGHUP)
+                return
+            await asyncio.sleep(0.05)
+        raise Fault(f"the server doesn't listen:\n{tail(self.log)}")
 
     async def _ended(self):
         try:

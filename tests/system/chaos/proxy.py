@@ -14,6 +14,7 @@ then gets may come from a session that the sensor has long given up.
 """
 
 import asyncio
+import contextlib
 import socket
 import struct
 import time
@@ -73,7 +74,8 @@ class Proxy:
         for end in link.ends:
             raw = end.get_extra_info("socket")
             if reset and raw is not None:
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                with contextlib.suppress(OSError):  # it may be closed already
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             end.transport.abort()
 
     def stall(self, link, seconds):
@@ -95,8 +97,8 @@ class Proxy:
         self._tasks.add(asyncio.current_task())
         try:
             await self._serve(from_sensor, to_sensor)
-        except OSError:
-            pass  # an end went: that is what this proxy is for
+        except (OSError, asyncio.CancelledError):
+            pass  # an end went, which is what this proxy is for, or the proxy is closed
         finally:
             to_sensor.transport.abort()
             self._tasks.discard(asyncio.current_task())

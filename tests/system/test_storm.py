@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A hundred sensors whose server restarts: they come back spread, when they were told, and all."""
+
+import os
+import pathlib
+import signal
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "chaos"))
+
+import programs  # noqa: E402
+import storm  # noqa: E402
+
+SENSORS = 20 if programs.SLOW else 100
+STORM = pathlib.Path(os.environ["SENSORLINK_STORM"])
+DEADLINE_S = 240
+# bye's retry times are spread over 5 s and the sensor adds up to 1 s. That so many independent
+# draws all fall into a part of it this short has a probability below one in ten million.
+SPREAD_AT_LEAST_S = 2.0 if programs.SLOW else 4.0
+SHARE_OF_A_SECOND = 0.75 if programs.SLOW else 0.45
+
+
+class StormTest(programs.SystemTest):
+    def run_storm(self, signum, *more):
+        done, _ = storm.run(programs, self.new_folder(), STORM, SENSORS, 0.5, signum,
+                            [*storm.free_of_limits(SENSORS), *more], DEADLINE_S)
+        print("\n".join(done.report()))
+        return done
+
+    def test_storm_after_a_goodbye_is_spread_and_nobody_comes_before_its_time(self):
+        done = self.run_storm(signal.SIGTERM)
+        self.assertEqual(done.first_reasons(), {"shutting-down": SENSORS})
+        self.assertEqual(done.too_early, [])
+        self.assertEqual(len(done.back), SENSORS)
+        self.assertGreater(done.spread(), SPREAD_AT_LEAST_S)
+        self.assertLess(done.busiest_second(), SHARE_OF_A_SECOND * SENSORS)
+        self.assertEqual(done.refused, set())
+
+    def test_storm_after_a_kill_is_spread_by_the_sensors_themselves(self):
+        done = self.run_storm(signal.SIGKILL)
+        self.assertNotIn("shutting-down", done.reasons)
+        self.assertEqual(done.too_early, [])
+        self.assertEqual(len(done.back), SENSORS)
+        self.assertGreater(done.spread(), 0.3)  # of 1 s
+        self.assertEqual(done.refused, set())
+
+    def test_storm_on_a_server_that_takes_few_handshakes_at_once_brings_all_back(self):
+        done = self.run_storm(signal.SIGKILL, "--max-handshakes", 4)
+        self.assertEqual(done.too_early, [])
+        self.assertEqual(len(done.back), SENSORS)
+        self.assertEqual(done.refused, set(), "who was turned away for want of room isn't refused")
+
+
+if __name__ == "__main__":
+    unittest.main()
