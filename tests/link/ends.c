@@ -200,8 +200,7 @@ static void take(struct server_end *server, struct sl_bytes bytes)
         else if (step.kind == SL_STEP_BYE || step.kind == SL_STEP_REFUSED)
             server->fault = "an honest sensor's line was refused";
     } while (step.kind != SL_STEP_MORE);
-    commit(server);
-    acknowledge(server);
+    acknowledge(server); /* Nothing of this is on disk yet: see serve(). */
 }
 
 static enum sl_status write_all(struct sl_session *session, struct sl_buffer *lines)
@@ -219,18 +218,26 @@ static enum sl_status write_all(struct sl_session *session, struct sl_buffer *li
     return status == SL_WANT_WRITE ? SL_OK : status;
 }
 
+/*
+ * As with the real committer, what came in one step is on disk only by the next one: whoever acknowledges
+ * it earlier is found out. What came last before a cut is lost, as in a crash.
+ */
 static void serve(struct server_end *server)
 {
     char bytes[SL_SESSION_RECORD_MAX];
     size_t len = 0;
     enum sl_status status;
 
+    commit(server);
+    acknowledge(server);
     while ((status = sl_session_read(server->session, bytes, sizeof bytes, &len)) == SL_OK)
         take(server, (struct sl_bytes){bytes, len});
     if (write_all(server->session, &server->reply) != SL_OK && status == SL_WANT_READ)
         status = SL_CUT;
-    if (status == SL_CLOSED)
+    if (status == SL_CLOSED) {
+        commit(server);
         (void)!sl_session_close(server->session);
+    }
     if (status != SL_WANT_READ && status != SL_WANT_WRITE)
         end_server(server, status);
 }
