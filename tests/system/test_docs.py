@@ -477,16 +477,6 @@ class TranscriptTest(ClientTest):
                 answer = answers.readline().decode().rstrip("\n")
                 self.assertEqual(self.without_time(answer), self.without_time(line))
 
-    def test_other_alpn_is_refused_in_the_handshake(self):
-        server = self.start_server()
-        context = ssl.create_default_context(cafile=self.pki.good_ca.cert)
-        context.load_cert_chain(self.sensor.cert, self.sensor.key)
-        context.set_alpn_protocols(["h2"])
-        with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as plain:
-            with self.assertRaises(OSError):
-                context.wrap_socket(plain, server_hostname="localhost")
-        server.wait_for("refused 127")
-
 
 class ExitCodesTest(ClientTest):
     """The server's exit codes, but for want of memory; the client's are in test_client.py."""
