@@ -17,21 +17,24 @@
 #include "tls/admission.h"
 
 enum {
-    GOODBYE_MS = 2000,      /* to send what is left */
-    LINGER_MS = 1000,       /* for the peer to close */
-    RETRY_SPREAD_MS = 5000, /* goodbyes to many sensors send them back at different times */
+    GOODBYE_MS = 2000,   /* to send what is left */
+    LINGER_MS = 1000,    /* for the peer to close */
+    SPREAD_MS = 2000,    /* goodbyes send sensors back within this time, */
+    SPREAD_EACH_MS = 10, /* and this much more for each of them: what a handshake costs */
     RETRY_REFUSED_MS = 300000,
     RETRY_TAKEN_OVER_MS = 60000, /* two copies of a spool shall not chase each other */
 };
 
-static int64_t spread_ms(int64_t most_ms)
+int64_t sl_connection_retry_ms(const struct sl_connection *connection, int64_t least_ms)
 {
+    size_t sensors = sl_worker_load(connection->worker) * connection->shared->io_count;
+    uint64_t most_ms = SPREAD_MS + SPREAD_EACH_MS * (uint64_t)sensors;
     uint32_t random = 0;
 
     /* Without randomness all come back at once: a pity, not a fault. */
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
-        return most_ms;
-    return (int64_t)(random % (uint64_t)most_ms);
+        return least_ms;
+    return least_ms + (int64_t)(random % most_ms);
 }
 
 void sl_connection_wait(struct sl_connection *connection, bool readable)
@@ -279,7 +282,8 @@ void sl_connection_drain(struct sl_connection *connection)
     /* What has arrived is received: one more look before the door closes. */
     take_readings(connection);
     sl_connection_end(connection, sl_reason_id(SL_REASON_SHUTTING_DOWN),
-                      sl_reason_text(SL_REASON_SHUTTING_DOWN), spread_ms(RETRY_SPREAD_MS));
+                      sl_reason_text(SL_REASON_SHUTTING_DOWN),
+                      sl_connection_retry_ms(connection, 0));
 }
 
 /*
@@ -312,7 +316,7 @@ void sl_connection_tick(struct sl_connection *connection, int64_t now_ms)
         break;
     case SL_CONNECTION_READING:
         sl_connection_end(connection, sl_reason_id(SL_REASON_IDLE), sl_reason_text(SL_REASON_IDLE),
-                          spread_ms(RETRY_SPREAD_MS));
+                          sl_connection_retry_ms(connection, 0));
         break;
     case SL_CONNECTION_GOODBYE:
     case SL_CONNECTION_LINGER:

@@ -106,6 +106,12 @@ void sl_connection_turn(struct sl_connection *connection);
 void sl_connection_answer(struct sl_connection *connection, struct sl_batch *batch);
 
 /*
+ * When a sensor that is sent away shall come back: `least_ms` and a random time on top, which grows
+ * with the number of sensors, so that they don't all come back at once.
+ */
+int64_t sl_connection_retry_ms(const struct sl_connection *connection, int64_t least_ms);
+
+/*
  * Ends it: everything received is stored and acknowledged first. `reason` null: the peer ended it,
  * no `bye`.
  */

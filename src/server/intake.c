@@ -10,7 +10,7 @@
 enum {
     CHUNK = SL_SESSION_RECORD_MAX + 1, /* one record's content */
     SHARE = 8, /* chunks a turn, so that one sensor can't hold the others up */
-    RETRY_STORE_MS = 30000,
+    RETRY_STORE_MS = 10000,
     RETRY_GRAMMAR_MS = 60000,
     RETRY_REFUSED_MS = 300000,
 };
@@ -337,7 +337,8 @@ void sl_intake_answer(struct sl_connection *connection, struct sl_batch *batch)
     else if (batch->status == SL_DENIED)
         end_for(connection, SL_REASON_STREAM_CONFLICT, 0);
     else
-        end_for(connection, SL_REASON_STORE_FAILED, RETRY_STORE_MS);
+        end_for(connection, SL_REASON_STORE_FAILED,
+                sl_connection_retry_ms(connection, RETRY_STORE_MS));
     sl_batch_free(batch);
 }
 
