@@ -45,22 +45,31 @@ enum sl_client_event_kind {
     SL_CLIENT_ACKNOWLEDGED, /* all up to `seq` is on the server's disk; the spool forgets it */
     SL_CLIENT_REFUSED,      /* the server will never log reading `seq`: `reason`, `text` */
     SL_CLIENT_DISCONNECTED, /* the session ended or a try failed: `reason`, `text`, `retry_ms` */
-    SL_CLIENT_FAULT         /* something needs a person: `reason`, `text` */
+    SL_CLIENT_FAULT,        /* something needs a person: `reason`, `text` */
+    SL_CLIENT_DROPPED       /* readings were given up, the last of them `seq`: `reason`, `text` */
 };
 
 /* Strings are never null, and valid during the call only. */
 struct sl_client_event {
     enum sl_client_event_kind kind;
     int refused;          /* DISCONNECTED: 1 where the server doesn't want this sensor */
-    int64_t seq;          /* CONNECTED: the server has all up to here; ACKNOWLEDGED, REFUSED */
+    int64_t seq;          /* CONNECTED: the server has all up to here; ACKNOWLEDGED, REFUSED,
+                             DROPPED */
     int64_t retry_ms;     /* DISCONNECTED: the next try is in so many milliseconds */
     int64_t offset_us;    /* CONNECTED: the server's clock minus ours, give or take a round trip */
+    int64_t server_us;    /* CONNECTED: the server's clock, microseconds since 1970 UTC */
     const char *name;     /* CONNECTED: our name as the server read it in the certificate */
     const char *server;   /* CONNECTED: the address in use, with its port */
     const char *protocol; /* CONNECTED: "TLSv1.3" */
     const char *suite;    /* CONNECTED: "TLS1-3-AES-128-GCM-SHA256" */
     const char *reason;   /* a stable id such as "server-cert-expired" (docs/library.md) */
     const char *text;     /* one sentence for people */
+};
+
+/* What happens when the spool holds `spool_max_readings`. */
+enum sl_client_full {
+    SL_CLIENT_BLOCK,      /* submit answers SL_LIMIT until there is room */
+    SL_CLIENT_DROP_OLDEST /* the oldest reading is given up for the newest: a gap `spool-full` */
 };
 
 struct sl_client_config {
@@ -76,6 +85,24 @@ struct sl_client_config {
     int64_t backoff_min_ms; /* ceiling of the first pause (full jitter below it); 0: 1,000 */
     int64_t backoff_max_ms; /* ceiling of any pause; 0: 60,000 */
     int64_t refused_ms;     /* longest pause after being refused; 0: 300,000 */
+
+    /*
+     * Caps on the spool. Readings that are given up become gaps, which reach the server in their
+     * place. Acknowledged or not: what was sent already is given up like the rest, and what the
+     * server has of it counts. An age is this machine's clock minus the reading's time, and too old
+     * ones are given up whatever `spool_full` says; a reading without a time has no age.
+     */
+    int64_t spool_max_readings;     /* 0: no limit (a spool in memory: its capacity) */
+    int64_t spool_max_age_ms;       /* 0: no limit */
+    enum sl_client_full spool_full; /* needs a spool with `drop` */
+
+    /*
+     * The latest time that is known to be past, in microseconds since 1970; 0: none. The later of
+     * this, the day of the library's build, and each server's time from then on is a floor: where
+     * the machine's clock is more than a day before it, no connection is tried, for it couldn't
+     * judge the server's certificate (reason `clock-behind`).
+     */
+    int64_t clock_floor_us;
 
     /*
      * Looks a host name up without blocking; null: getaddrinfo() in sl_client_step(). Called again
@@ -111,7 +138,7 @@ SL_MUST_USE enum sl_status sl_client_open(const struct sl_client_config *config,
  *
  * SL_OK         Taken as number `*seq` (null is allowed). Safe once sl_client_step() gave SL_OK.
  * SL_BAD_INPUT  Not a reading: sl_client_error() says why.
- * SL_LIMIT      The spool is full.
+ * SL_LIMIT      The spool is full: its disk, or `spool_max_readings` with SL_CLIENT_BLOCK.
  * SL_IO         The spool failed.
  * SL_NOMEM      No memory.
  */
@@ -122,6 +149,18 @@ SL_MUST_USE enum sl_status sl_client_submit(struct sl_client *client, int64_t ti
 /* The same for a line `name: value[ unit]`, whose value is kept digit for digit. */
 SL_MUST_USE enum sl_status sl_client_submit_line(struct sl_client *client, int64_t time_us,
                                                  const char *line, size_t len, int64_t *seq);
+
+/*
+ * Declares that `count` readings (1 or more) couldn't be kept, for `reason` (`[a-z0-9-]{1,48}`):
+ * they get the next numbers, and the server is told that these will never come. Committed with the
+ * next step like a reading.
+ *
+ * SL_OK         Declared.
+ * SL_BAD_INPUT  No such gap can be: sl_client_error() says why.
+ * Others        As sl_client_submit().
+ */
+SL_MUST_USE enum sl_status sl_client_omit(struct sl_client *client, int64_t count,
+                                          const char *reason);
 
 /*
  * Does what can be done without waiting: commits, connects, sends, receives.
@@ -151,9 +190,16 @@ struct sl_client_progress {
     int64_t submitted;    /* highest number committed to the spool */
     int64_t sent;         /* highest number sent on this connection, or acknowledged before */
     int64_t acknowledged; /* highest number on the server's disk, as far as known */
+    int64_t kept;         /* readings in the spool; gaps are in the figures above, not in this */
     int connected;        /* 1 after `welcome` */
 };
 void sl_client_progress(const struct sl_client *client, struct sl_client_progress *progress);
+
+/*
+ * The floor under the clock (sl_client_config): microseconds since 1970. Keep it over a restart
+ * where the machine's clock doesn't.
+ */
+int64_t sl_client_clock_floor_us(const struct sl_client *client);
 
 /* Ends the pause before the next try (the network came back, say). */
 void sl_client_retry_now(struct sl_client *client);

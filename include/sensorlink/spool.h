@@ -10,6 +10,9 @@
  * was forgotten and the program started again. Its stream id names that numbering; it is random
  * and made with the spool.
  *
+ * Readings may be given up before the server has them (a cap), and some can't be kept at all (a full
+ * disk). Their numbers stay in the spool as gaps, each with a reason, until the server knows.
+ *
  * Memory   A spool is made by its open function and freed by its close function.
  * Threads  One thread at a time.
  */
@@ -27,15 +30,19 @@ extern "C" {
 
 enum {
     SL_SPOOL_TEXT_MAX = 400, /* longest text of a reading in bytes, without a terminating zero */
-    SL_SPOOL_STREAM_SIZE = 33
+    SL_SPOOL_STREAM_SIZE = 33,
+    SL_SPOOL_REASON_MAX = 48 /* longest reason of a gap, `[a-z0-9-]`, without a zero */
 };
 
-/* One reading in a spool. */
+/* One reading in a spool, or one gap: numbers whose readings will never come. */
 struct sl_spool_item {
-    int64_t seq;      /* its number, 1 and up */
+    int64_t seq;      /* its number, 1 and up; of a gap the first one */
+    int64_t last;     /* of a gap the last number; of a reading 0 or seq */
     int64_t time_us;  /* microseconds since 1970 UTC, or INT64_MIN where the sensor has no clock */
     size_t len;       /* bytes of text */
-    const char *text; /* `name: value[ unit]`, checked; valid until the spool's next call */
+    const char *text; /* `name: value[ unit]`, checked; valid until the spool's next call; null of
+                         a gap */
+    const char *reason; /* of a gap, zero-terminated, valid as long; null of a reading */
 };
 
 /* What a spool holds. first = last + 1 where nothing waits; last = 0 in a fresh spool. */
@@ -43,6 +50,8 @@ struct sl_spool_state {
     char stream[SL_SPOOL_STREAM_SIZE]; /* 32 lower-case hex digits, zero-terminated */
     int64_t first;                     /* lowest number not forgotten */
     int64_t last;                      /* highest number given out and committed */
+    int64_t readings; /* how many readings it keeps, also those appended and not committed; what
+                         was forgotten and what is a gap doesn't count */
 };
 
 struct sl_spool;
@@ -70,8 +79,9 @@ struct sl_spool_functions {
     enum sl_status (*commit)(struct sl_spool *spool);
 
     /*
-     * Reads committed readings from number `seq` on, in order, calling `each` until it returns
-     * non-zero or there are no more. `each` must not call the spool.
+     * Reads committed readings and gaps from number `seq` on, in order and without a number left
+     * out, calling `each` until it returns non-zero or there are no more. A gap that begins before
+     * `seq` is told from `seq` on. `each` must not call the spool.
      */
     enum sl_status (*read)(struct sl_spool *spool, int64_t seq,
                            int (*each)(void *ctx, const struct sl_spool_item *item), void *ctx);
@@ -87,6 +97,21 @@ struct sl_spool_functions {
 
     /* Commits, then frees. Null is never passed. */
     void (*close)(struct sl_spool *spool);
+
+    /*
+     * Gives up the `count` oldest readings, committed or not, or all where there are fewer: their
+     * numbers become gaps for `reason`, and `*last` is the highest of them (untouched where there
+     * was none). Durable after commit, and undone where that fails. Statuses as for append; on all
+     * but SL_OK nothing changed. Null where a spool can't: a full one then refuses new readings.
+     */
+    enum sl_status (*drop)(struct sl_spool *spool, int64_t count, const char *reason,
+                           int64_t *last);
+
+    /*
+     * Gives the next `count` numbers (1 or more) to a gap: readings that couldn't be kept. Durable
+     * after commit, and undone where that fails. Statuses as for append; null where a spool can't.
+     */
+    enum sl_status (*omit)(struct sl_spool *spool, int64_t count, const char *reason);
 };
 
 /* An implementation's own struct begins with this one. */

@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "client/floor.h"
 
 enum {
     PORT = 23456,
@@ -57,6 +58,12 @@ static enum sl_status check_config(const struct sl_client_config *config, char *
     else if (config->window < 0 || config->connect_ms < 0 || config->idle_ms < 0 ||
              config->backoff_min_ms < 0 || config->backoff_max_ms < 0 || config->refused_ms < 0)
         wrong = "window and times can't be negative";
+    else if (config->spool_max_readings < 0 || config->spool_max_age_ms < 0 ||
+             config->spool_max_age_ms > INT64_MAX / 1000000)
+        wrong = "the spool's caps can't be negative, or an age of centuries";
+    else if (config->spool && !config->spool->functions->drop &&
+             (config->spool_full == SL_CLIENT_DROP_OLDEST || config->spool_max_age_ms > 0))
+        wrong = "this spool can't give readings up";
     if (!wrong)
         return SL_OK;
     (void)snprintf(error, error_size, "%s", wrong);
@@ -72,6 +79,12 @@ static void configure(struct sl_client *client, const struct sl_client_config *c
                     or_default(config->refused_ms, REFUSED_MS));
     client->window = or_default(config->window, WINDOW);
     client->idle_ms = or_default(config->idle_ms, IDLE_MS);
+    client->cap = (struct sl_cap){.max_readings = config->spool_max_readings,
+                                  .max_age_ms = config->spool_max_age_ms,
+                                  .drops = config->spool_full == SL_CLIENT_DROP_OLDEST};
+    client->floor_us = sl_floor_built_us();
+    if (config->clock_floor_us > client->floor_us)
+        client->floor_us = config->clock_floor_us;
     client->on_event = config->on_event;
     client->ctx = config->ctx;
     client->dial = (struct sl_dial){
@@ -102,6 +115,21 @@ static enum sl_status load_trust(const struct sl_client *client, struct sl_trust
     return sl_trust_load(SL_ROLE_SENSOR, &files, trust, error, error_size);
 }
 
+/* A spool in memory for a client that was given none. */
+static enum sl_status make_spool(struct sl_client *client, char *error, size_t error_size)
+{
+    int64_t capacity = MEMORY_READINGS;
+    if (client->cap.max_readings > 0)
+        capacity = client->cap.max_readings;
+    else
+        client->cap.max_readings = capacity;
+    enum sl_status status = sl_spool_open_memory((size_t)capacity, &client->spool);
+    if (status != SL_OK)
+        (void)snprintf(error, error_size, "a spool in memory for %" PRId64 " readings can't be: %s",
+                       capacity, sl_status_name(status));
+    return status;
+}
+
 enum sl_status sl_client_open(const struct sl_client_config *config, struct sl_client **client,
                               char *error, size_t error_size)
 {
@@ -117,24 +145,59 @@ enum sl_status sl_client_open(const struct sl_client_config *config, struct sl_c
     }
 
     status = load_trust(made, &made->trust, error, error_size);
-    if (status == SL_OK && !config->spool) {
-        status = sl_spool_open_memory(MEMORY_READINGS, &made->spool);
-        if (status != SL_OK)
-            (void)snprintf(error, error_size, "the spool in memory can't be made: %s",
-                           sl_status_name(status));
-    }
+    configure(made, config);
+    if (status == SL_OK && !config->spool)
+        status = make_spool(made, error, error_size);
     if (status != SL_OK) {
         sl_client_close(made);
         return status == SL_NOMEM ? SL_NOMEM : SL_BAD_INPUT;
     }
     if (config->spool)
         made->spool = config->spool;
-    configure(made, config);
     struct sl_spool_state state;
     made->spool->functions->state(made->spool, &state);
     made->acknowledged = state.first - 1;
     *client = made;
     return SL_OK;
+}
+
+static enum sl_status spool_failed(struct sl_client *client, enum sl_status status)
+{
+    (void)snprintf(client->error, sizeof(client->error), "%s",
+                   client->spool->functions->error(client->spool));
+    return status;
+}
+
+/* Gives up what is too old; with a clock that can't be right nothing is. */
+static enum sl_status check_ages(struct sl_client *client, int64_t now_ms)
+{
+    int64_t now_us = sl_clock_wall_us();
+
+    if (sl_floor_is_above(sl_client_clock_floor_us(client), now_us))
+        return SL_OK;
+    enum sl_status status = sl_cap_check_ages(&client->cap, client->spool, now_us, now_ms);
+    if (client->cap.dropped > 0)
+        client->dirty = true;
+    return status;
+}
+
+/* Gives up what is too old, and what a full spool has to. */
+static enum sl_status make_room(struct sl_client *client)
+{
+    bool full = false;
+    enum sl_status status = check_ages(client, sl_clock_monotonic_ms());
+    if (status == SL_OK)
+        status = sl_cap_make_room(&client->cap, client->spool, &full);
+    if (client->cap.dropped > 0)
+        client->dirty = true;
+    if (status == SL_OK)
+        return SL_OK;
+    if (!full)
+        return spool_failed(client, status);
+    (void)snprintf(client->error, sizeof(client->error),
+                   "the spool holds %" PRId64 " readings, as many as it may",
+                   client->cap.max_readings);
+    return status;
 }
 
 /* Keeps a reading that was checked. */
@@ -152,15 +215,33 @@ static enum sl_status keep(struct sl_client *client, const struct sl_reading *re
     }
     enum sl_status status = sl_reading_print(reading, text, sizeof(text), &len);
     assert(status == SL_OK); /* a valid reading always fits a line */
-    status = client->spool->functions->append(client->spool, reading->time_us, text, len, &number);
-    if (status != SL_OK) {
-        (void)snprintf(client->error, sizeof(client->error), "%s",
-                       client->spool->functions->error(client->spool));
+    status = make_room(client);
+    if (status != SL_OK)
         return status;
-    }
+    status = client->spool->functions->append(client->spool, reading->time_us, text, len, &number);
+    if (status != SL_OK)
+        return spool_failed(client, status);
     client->dirty = true;
     if (seq)
         *seq = number;
+    return SL_OK;
+}
+
+enum sl_status sl_client_omit(struct sl_client *client, int64_t count, const char *reason)
+{
+    if (!client->spool->functions->omit) {
+        (void)snprintf(client->error, sizeof(client->error), "this spool can't keep gaps");
+        return SL_BAD_INPUT;
+    }
+    if (!sl_cap_reason_valid(reason)) {
+        (void)snprintf(client->error, sizeof(client->error),
+                       "a gap's reason is 1 to 48 lower-case letters, digits and '-'");
+        return SL_BAD_INPUT;
+    }
+    enum sl_status status = client->spool->functions->omit(client->spool, count, reason);
+    if (status != SL_OK)
+        return spool_failed(client, status);
+    client->dirty = true;
     return SL_OK;
 }
 
@@ -200,13 +281,37 @@ enum sl_status sl_client_submit_line(struct sl_client *client, int64_t time_us, 
     return keep(client, &reading, seq);
 }
 
+static void tell_dropped(struct sl_client *client, int64_t seq)
+{
+    bool old = strcmp(client->cap.reason, SL_GAP_TOO_OLD) == 0;
+    char text[SL_FAILURE_TEXT_SIZE];
+
+    if (old)
+        (void)snprintf(text, sizeof(text),
+                       "readings older than %" PRId64 " s are given up, now up to %" PRId64,
+                       client->cap.max_age_ms / 1000, seq);
+    else
+        (void)snprintf(text, sizeof(text),
+                       "the spool is full with %" PRId64
+                       " readings: the oldest are given up, now up to %" PRId64,
+                       client->cap.max_readings, seq);
+    sl_client_tell(client, (struct sl_client_event){.kind = SL_CLIENT_DROPPED,
+                                                    .seq = seq,
+                                                    .reason = client->cap.reason,
+                                                    .text = text});
+}
+
 /* Makes what was submitted safe. The status is sl_client_step()'s. */
 static enum sl_status commit(struct sl_client *client)
 {
     if (!client->dirty)
         return SL_OK;
+    int64_t dropped = client->cap.dropped;
     client->dirty = false;
+    client->cap.dropped = 0;
     enum sl_status status = client->spool->functions->commit(client->spool);
+    if (status == SL_OK && dropped > 0)
+        tell_dropped(client, dropped);
     if (status == SL_OK || status == SL_NOMEM)
         return status;
     return SL_IO;
@@ -270,6 +375,30 @@ static void renew_trust(struct sl_client *client)
     }
 }
 
+/*
+ * True where the clock can be right. Else every certificate would look "not valid yet", or an old
+ * one valid again: dial.failure says so, and nothing is sent.
+ */
+static bool clock_can_be_right(struct sl_client *client)
+{
+    char shows[SL_TIME_TEXT_SIZE];
+    char past[SL_TIME_TEXT_SIZE];
+    int64_t now_us = sl_clock_wall_us();
+    int64_t floor_us = sl_client_clock_floor_us(client);
+
+    if (!sl_floor_is_above(floor_us, now_us))
+        return true;
+    (void)sl_time_print_iso(now_us, shows);
+    (void)sl_time_print_iso(floor_us, past);
+    sl_failure_set(&client->dial.failure, SL_PAUSE_FAILED, "clock-behind",
+                   "this machine's clock says %.10s, but %.10s is past: %s; set the clock, or no "
+                   "certificate can be judged",
+                   shows, past,
+                   floor_us == sl_floor_built_us() ? "this program was built then"
+                                                   : "it was seen before");
+    return false;
+}
+
 static void step_dial(struct sl_client *client, int64_t now_ms)
 {
     client->wanted = sl_dial_step(&client->dial, now_ms);
@@ -315,13 +444,18 @@ static void step_uplink(struct sl_client *client, int64_t now_ms)
 enum sl_status sl_client_step(struct sl_client *client)
 {
     int64_t now_ms = sl_clock_monotonic_ms();
+    (void)!check_ages(client, now_ms); /* what can't be given up is sent, old as it is */
     enum sl_status status = commit(client);
 
     client->again = false;
     if (client->stage == SL_STAGE_PAUSE && now_ms >= client->stage_end_ms) {
-        renew_trust(client);
-        sl_dial_start(&client->dial);
-        client->stage = SL_STAGE_DIALLING;
+        if (clock_can_be_right(client)) {
+            renew_trust(client);
+            sl_dial_start(&client->dial);
+            client->stage = SL_STAGE_DIALLING;
+        } else {
+            give_up(client, now_ms);
+        }
     }
     if (client->stage == SL_STAGE_DIALLING)
         step_dial(client, now_ms);
@@ -374,10 +508,19 @@ void sl_client_progress(const struct sl_client *client, struct sl_client_progres
 
     bool up = client->stage == SL_STAGE_UP;
     progress->submitted = state.last;
+    progress->kept = state.readings;
     progress->acknowledged = client->acknowledged;
     progress->sent = up && client->sender.next - 1 > client->acknowledged ? client->sender.next - 1
                                                                           : client->acknowledged;
     progress->connected = up;
+}
+
+int64_t sl_client_clock_floor_us(const struct sl_client *client)
+{
+    if (client->floor_ms == 0)
+        return client->floor_us;
+    /* The clock that can't step says how much time passed since. */
+    return client->floor_us + (sl_clock_monotonic_ms() - client->floor_ms) * 1000;
 }
 
 void sl_client_retry_now(struct sl_client *client)

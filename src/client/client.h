@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 
+#include "client/cap.h"
 #include "client/dial.h"
 #include "link/sender.h"
 
@@ -33,6 +34,9 @@ struct sl_client {
     bool files_fail; /* the last reading of them failed, which was told */
     bool dialled;    /* the first connection was tried */
     struct sl_spool *spool;
+    struct sl_cap cap;
+    int64_t floor_us; /* the clock can't be before this (floor.h) */
+    int64_t floor_ms; /* monotonic clock when a server confirmed that; 0: none did */
     int64_t window;
     int64_t idle_ms;
     void (*on_event)(void *ctx, const struct sl_client_event *event);

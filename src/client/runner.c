@@ -3,6 +3,7 @@
 #include "client/runner.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +13,8 @@
 #include <sysexits.h>
 
 #include "base/clock.h"
+#include "client/floor.h"
+#include "client/floor_file.h"
 #include "client/lookup.h"
 #include "client/progress.h"
 
@@ -19,11 +22,11 @@ enum {
     PENDING_MAX = 4096, /* readings between two commits */
     RETRY_MS = 1000,    /* the spool failed: try again */
     FAREWELL_MS = 2000, /* for the last acknowledgements after a signal */
+    FLOOR_MS = 3600000, /* between two writings of the floor under the clock */
+    OFFSET_S = 1,       /* clocks that differ by less aren't worth a line */
+    WHY_SIZE = 96,
     TEXT_SIZE = 1024
 };
-
-/* Before this moment (2024-01-01) no clock of a running sensor can be right. */
-#define CLOCK_IS_SET_US INT64_C(1704067200000000)
 
 /* A reading that the spool hasn't committed yet. */
 struct pending {
@@ -50,8 +53,17 @@ struct sl_runner {
     struct pending *pending; /* `count` of them, of which the first `submitted` are in the spool */
     size_t count;
     size_t submitted;
+    int64_t missed; /* came when `pending` was full and the spool failed: a gap after those */
     bool spool_fails;
     bool source_waits; /* was told SL_LIMIT */
+    bool full_told;    /* that the spool is full, since the last connection */
+    bool drops_told;   /* that readings are given up, likewise */
+    bool drops;        /* a full spool gives up its oldest readings */
+    int64_t max_readings;
+
+    const char *floor_file; /* null: none */
+    bool floor_fails;       /* it couldn't be written, which was said */
+    int64_t floor_ms;       /* loop's clock of the last writing */
 
     bool ended;   /* the source */
     bool leaving; /* a signal came */
@@ -61,10 +73,11 @@ struct sl_runner {
     char error[TEXT_SIZE];
 };
 
-int64_t sl_runner_now_us(void)
+int64_t sl_runner_now_us(const struct sl_runner *runner)
 {
     int64_t now_us = sl_clock_wall_us();
-    return now_us < CLOCK_IS_SET_US ? SL_TIME_NONE : now_us;
+    return sl_floor_is_above(sl_client_clock_floor_us(runner->client), now_us) ? SL_TIME_NONE
+                                                                               : now_us;
 }
 
 const char *sl_runner_error(const struct sl_runner *runner)
@@ -114,7 +127,13 @@ static int64_t waiting(const struct sl_runner *runner)
 {
     struct sl_client_progress progress;
     sl_client_progress(runner->client, &progress);
-    return progress.submitted - progress.acknowledged + (int64_t)runner->count;
+    return progress.submitted - progress.acknowledged + (int64_t)runner->count + runner->missed;
+}
+
+/* Of those, what isn't on disk. */
+static int64_t not_kept(const struct sl_runner *runner)
+{
+    return (int64_t)runner->count + runner->missed;
 }
 
 static void leave(struct sl_runner *runner, int exit_code)
@@ -127,17 +146,17 @@ static void leave(struct sl_runner *runner, int exit_code)
 /* Readings that wait stay in the spool; those that never reached it are lost, and that is said. */
 static void leave_waiting(struct sl_runner *runner, const char *why, int exit_code)
 {
-    int64_t kept = waiting(runner) - (int64_t)runner->count;
+    int64_t lost = not_kept(runner);
+    int64_t kept = waiting(runner) - lost;
 
     if (kept > 0)
         sl_runner_warn(
             runner, "%s: %" PRId64 " %s not acknowledged yet; the spool keeps %s for the next run",
             why, kept, kept == 1 ? "reading is" : "readings are", kept == 1 ? "it" : "them");
-    if (runner->count > 0)
-        sl_runner_warn(runner, "%s: %zu %s couldn't be written to the spool and %s lost", why,
-                       runner->count, runner->count == 1 ? "reading" : "readings",
-                       runner->count == 1 ? "is" : "are");
-    leave(runner, runner->count > 0 ? EX_IOERR : exit_code);
+    if (lost > 0)
+        sl_runner_warn(runner, "%s: %" PRId64 " %s couldn't be written to the spool and %s lost",
+                       why, lost, lost == 1 ? "reading" : "readings", lost == 1 ? "is" : "are");
+    leave(runner, lost > 0 ? EX_IOERR : exit_code);
 }
 
 static void leave_if_done(struct sl_runner *runner)
@@ -158,12 +177,43 @@ static void leave_if_done(struct sl_runner *runner)
     leave(runner, runner->rejected > 0 ? EX_DATAERR : EX_OK);
 }
 
+/* Keeps the floor under the clock; a failure is said once, and concerns nothing else. */
+static void write_floor(struct sl_runner *runner)
+{
+    char why[WHY_SIZE];
+
+    if (!runner->floor_file)
+        return;
+    runner->floor_ms = sl_loop_now_ms(runner->loop);
+    enum sl_status status =
+        sl_floor_file_write(runner->floor_file, sl_client_clock_floor_us(runner->client));
+    int code = errno;
+    if (status != SL_OK && !runner->floor_fails)
+        sl_runner_warn(runner, "%s can't be written (%s)", runner->floor_file,
+                       strerror_r(code, why, sizeof(why)));
+    runner->floor_fails = status != SL_OK;
+}
+
+/* Says how far this machine's clock is from the server's, where people would notice. */
+static void tell_offset(struct sl_runner *runner, int64_t offset_us)
+{
+    double offset_s = (double)offset_us / 1e6;
+
+    if (offset_s <= -OFFSET_S || offset_s >= OFFSET_S)
+        sl_runner_warn(runner, "this machine's clock is %.1f s %s the server's",
+                       offset_s < 0 ? -offset_s : offset_s, offset_s < 0 ? "ahead of" : "behind");
+}
+
 static void connected(struct sl_runner *runner, const struct sl_client_event *event)
 {
     runner->refused = false;
+    runner->full_told = false;
+    runner->drops_told = false;
     story(runner, "connected to %s as %s (%s, %s)", event->server, event->name, event->protocol,
           event->suite);
-    int64_t left = waiting(runner) - (int64_t)runner->count;
+    tell_offset(runner, event->offset_us);
+    write_floor(runner);
+    int64_t left = waiting(runner) - not_kept(runner);
     if (left > 1)
         story(runner, "%" PRId64 " readings wait to be sent", left);
 }
@@ -202,19 +252,43 @@ static void on_event(void *ctx, const struct sl_client_event *event)
     case SL_CLIENT_FAULT:
         sl_runner_warn(runner, "%s [%s]", event->text, event->reason);
         break;
+    case SL_CLIENT_DROPPED: /* each time would be a line for each reading */
+        if (!runner->drops_told)
+            sl_runner_warn(runner, "%s, and the server is told of the gap [%s]", event->text,
+                           event->reason);
+        runner->drops_told = true;
+        break;
     }
 }
 
-/* Gives the client what it doesn't have yet; stops at the first failure of the spool. */
-static void submit_pending(struct sl_runner *runner)
+/* Takes one out of `pending` that can't be a reading. */
+static void reject_pending(struct sl_runner *runner, size_t at)
+{
+    struct pending *bad = &runner->pending[at];
+    sl_runner_reject(runner, "'%.*s' is not a reading: %s", (int)bad->len, bad->text,
+                     sl_client_error(runner->client));
+    memmove(bad, bad + 1, (--runner->count - at) * sizeof(*bad));
+}
+
+/*
+ * Gives the client what it doesn't have yet, and last of all the gap of what was missed meanwhile;
+ * stops at the first failure of the spool. True where everything was given.
+ */
+static bool submit_pending(struct sl_runner *runner)
 {
     while (runner->submitted < runner->count) {
         const struct pending *next = &runner->pending[runner->submitted];
-        if (sl_client_submit_line(runner->client, next->time_us, next->text, next->len, NULL) !=
-            SL_OK)
-            return;
-        runner->submitted++;
+        enum sl_status status =
+            sl_client_submit_line(runner->client, next->time_us, next->text, next->len, NULL);
+        if (status == SL_BAD_INPUT)
+            reject_pending(runner, runner->submitted);
+        else if (status != SL_OK)
+            return false;
+        else
+            runner->submitted++;
     }
+    return runner->missed == 0 ||
+           sl_client_omit(runner->client, runner->missed, SL_GAP_NOT_KEPT) == SL_OK;
 }
 
 static void drop_submitted(struct sl_runner *runner)
@@ -229,7 +303,9 @@ static void drop_submitted(struct sl_runner *runner)
 static void note_spool(struct sl_runner *runner, bool fails)
 {
     if (fails && !runner->spool_fails)
-        sl_runner_warn(runner, "%s; nothing more is taken until it works again",
+        sl_runner_warn(runner,
+                       runner->drops ? "%s; new readings wait in memory until it works again"
+                                     : "%s; nothing more is taken until it works again",
                        sl_client_error(runner->client));
     if (!fails && runner->spool_fails)
         sl_runner_warn(runner, "the spool works again");
@@ -239,16 +315,23 @@ static void note_spool(struct sl_runner *runner, bool fails)
 /* One step of the client; returns in how many milliseconds the next one is due. */
 static int64_t step_client(struct sl_runner *runner)
 {
-    submit_pending(runner);
+    bool all = submit_pending(runner);
     enum sl_status status = sl_client_step(runner->client);
     if (status == SL_OK)
         drop_submitted(runner);
     else
         runner->submitted = 0;
-    note_spool(runner, runner->count > 0);
+    if (status == SL_OK && all && runner->missed > 0) {
+        sl_runner_warn(runner,
+                       "%" PRId64 " readings couldn't be kept; the server is told of the "
+                       "gap [" SL_GAP_NOT_KEPT "]",
+                       runner->missed);
+        runner->missed = 0;
+    }
+    note_spool(runner, not_kept(runner) > 0);
 
     int64_t due_ms = sl_client_deadline_ms(runner->client);
-    return runner->count > 0 && due_ms > RETRY_MS ? RETRY_MS : due_ms;
+    return not_kept(runner) > 0 && due_ms > RETRY_MS ? RETRY_MS : due_ms;
 }
 
 static void step(struct sl_runner *runner);
@@ -292,6 +375,17 @@ static void watch_again(struct sl_runner *runner)
     }
 }
 
+/* True where the spool holds as many readings as it may, and the source has to wait for that. */
+static bool is_full(const struct sl_runner *runner)
+{
+    struct sl_client_progress progress;
+
+    if (runner->drops || runner->max_readings == 0)
+        return false;
+    sl_client_progress(runner->client, &progress);
+    return progress.kept >= runner->max_readings;
+}
+
 static void step(struct sl_runner *runner)
 {
     /* The step may close the descriptor and open another one of the same number. */
@@ -304,8 +398,10 @@ static void step(struct sl_runner *runner)
     struct sl_client_progress progress;
     sl_client_progress(runner->client, &progress);
     sl_progress_show(&runner->progress, &progress, sl_loop_now_ms(runner->loop));
+    if (runner->floor_ms > 0 && sl_loop_now_ms(runner->loop) - runner->floor_ms >= FLOOR_MS)
+        write_floor(runner);
     leave_if_done(runner);
-    if (runner->source_waits && runner->count == 0 && runner->exit_code < 0) {
+    if (runner->source_waits && runner->count == 0 && !is_full(runner) && runner->exit_code < 0) {
         runner->source_waits = false;
         if (runner->source && !runner->ended && !runner->leaving)
             runner->source->resume(runner->source);
@@ -317,9 +413,34 @@ static void on_lookup(void *ctx)
     step(ctx);
 }
 
+/* Says once that the source is held back; no line for a moment's wait while a backlog drains. */
+static void tell_full(struct sl_runner *runner)
+{
+    struct sl_client_progress progress;
+
+    sl_client_progress(runner->client, &progress);
+    if (runner->full_told || progress.connected)
+        return;
+    runner->full_told = true;
+    sl_runner_warn(runner,
+                   "the spool is full with %" PRId64
+                   " readings: nothing more is taken until the server has some of them",
+                   runner->max_readings);
+}
+
 enum sl_status sl_runner_take(struct sl_runner *runner, int64_t time_us, struct sl_bytes text)
 {
-    if (runner->spool_fails || runner->count == PENDING_MAX || runner->leaving) {
+    bool full = is_full(runner);
+
+    if (full)
+        tell_full(runner);
+    if (runner->spool_fails && runner->drops && !runner->leaving &&
+        (runner->missed > 0 || runner->count == PENDING_MAX)) {
+        runner->missed++; /* after one that was missed, order wants all to be */
+        return SL_OK;
+    }
+    bool waits = runner->count == PENDING_MAX || (runner->spool_fails && !runner->drops);
+    if (full || waits || runner->leaving) {
         runner->source_waits = true;
         return SL_LIMIT;
     }
@@ -339,13 +460,16 @@ enum sl_status sl_runner_take(struct sl_runner *runner, int64_t time_us, struct 
     kept->time_us = time_us;
     kept->len = text.len;
     memcpy(kept->text, text.at, text.len);
-    if (status == SL_OK)
+    if (status == SL_OK) {
         runner->submitted = runner->count;
-    else
+    } else if (!runner->spool_fails) {
         note_spool(runner, true);
+        sl_timer_start(runner->step_timer, RETRY_MS);
+    }
     if (runner->echo)
         sl_log_line(runner->log, SL_LOG_READING, "%.*s", (int)text.len, text.at);
-    sl_timer_start(runner->step_timer, runner->spool_fails ? RETRY_MS : 0);
+    if (!runner->spool_fails) /* else the retry is due in its time, however many readings come */
+        sl_timer_start(runner->step_timer, 0);
     return SL_OK;
 }
 
@@ -427,6 +551,9 @@ enum sl_status sl_runner_new(struct sl_loop *loop, const struct sl_runner_config
     made->loop = loop;
     made->log = config->log;
     made->timeout_ms = config->timeout_ms;
+    made->floor_file = config->floor_file;
+    made->drops = config->client.spool_full == SL_CLIENT_DROP_OLDEST;
+    made->max_readings = config->client.spool_max_readings;
     made->echo = config->echo;
     made->watched_fd = -1;
     made->exit_code = -1;
@@ -463,6 +590,8 @@ int sl_runner_run(struct sl_runner *runner)
     while (runner->exit_code < 0)
         sl_loop_run(runner->loop);
     sl_progress_hide(&runner->progress);
+    if (runner->floor_ms > 0)
+        write_floor(runner);
     return runner->exit_code;
 }
 

@@ -21,6 +21,14 @@
 
 struct sl_runner;
 
+/*
+ * While the spool's disk fails, the runner holds what it was given in memory and tries again. Then
+ * it depends on client.spool_full: with SL_CLIENT_BLOCK the source has to wait; else what comes when
+ * the memory is full is counted, and becomes a gap once the disk works (SL_GAP_NOT_KEPT). A crash
+ * before that loses the count: those numbers were never given out.
+ */
+#define SL_GAP_NOT_KEPT "not-kept"
+
 /* What a runner does with the source that feeds it; a source's own struct begins with this. */
 struct sl_source {
     void (*resume)(struct sl_source *source); /* there is room again after SL_LIMIT */
@@ -31,9 +39,10 @@ struct sl_source {
 struct sl_runner_config {
     struct sl_client_config client; /* resolve, on_event and ctx are the runner's */
     struct sl_log *log;
-    int64_t timeout_ms; /* after the source's end, for the last acknowledgement; 0: no limit */
-    bool quiet;         /* nothing but what needs a person */
-    bool echo;          /* each reading and acknowledgement on the log */
+    int64_t timeout_ms;     /* after the source's end, for the last acknowledgement; 0: no limit */
+    const char *floor_file; /* where the floor under the clock is kept; null: nowhere */
+    bool quiet;             /* nothing but what needs a person */
+    bool echo;              /* each reading and acknowledgement on the log */
 };
 
 /*
@@ -49,7 +58,8 @@ void sl_runner_set_source(struct sl_runner *runner, struct sl_source *source);
 
 /*
  * Takes `name: value[ unit]`, 400 bytes at most. `time_us` as in sl_client_submit_line().
- * SL_OK         It will be on disk soon, and sent.
+ * SL_OK         It will be on disk soon, and sent. Where the spool may drop readings and its disk
+ *               fails for long, it may also be one that becomes a gap.
  * SL_BAD_INPUT  Not a reading; sl_runner_error() says why.
  * SL_LIMIT      Not now: the source's `resume` is called when there is room.
  */
@@ -63,8 +73,8 @@ void sl_runner_reject(struct sl_runner *runner, const char *format, ...) SL_PRIN
 /* Something that passes, such as a sensor that doesn't answer: said only. */
 void sl_runner_warn(struct sl_runner *runner, const char *format, ...) SL_PRINTF(2, 3);
 
-/* The time to give a reading taken now: SL_TIME_NONE where the clock was clearly never set. */
-int64_t sl_runner_now_us(void);
+/* The time to give a reading taken now: SL_TIME_NONE where the clock can't be right (floor.h). */
+int64_t sl_runner_now_us(const struct sl_runner *runner);
 
 /* No more readings will come: leave when all are acknowledged. */
 void sl_runner_ended(struct sl_runner *runner);

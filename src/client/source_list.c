@@ -20,7 +20,7 @@ static void on_timer(void *ctx)
 
     while (list->next < list->count) {
         struct sl_bytes line = sl_bytes_of(list->lines[list->next]);
-        enum sl_status status = sl_runner_take(list->runner, sl_runner_now_us(), line);
+        enum sl_status status = sl_runner_take(list->runner, sl_runner_now_us(list->runner), line);
         if (status == SL_LIMIT)
             return;
         if (status != SL_OK)

@@ -91,7 +91,7 @@ static void take(struct probe *probe, struct sl_bytes output)
         return;
     }
     enum sl_status status =
-        sl_runner_take(runner, sl_runner_now_us(), (struct sl_bytes){text, (size_t)printed});
+        sl_runner_take(runner, sl_runner_now_us(runner), (struct sl_bytes){text, (size_t)printed});
     if (status == SL_LIMIT) {
         drop(probe->sampler);
     } else if (status != SL_OK) {

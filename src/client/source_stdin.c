@@ -45,7 +45,7 @@ static enum sl_status take_line(struct lines *lines, struct sl_bytes line)
     char shown[SHOWN_SIZE];
     size_t len = 0;
     const char *wrong = NULL;
-    int64_t time_us = sl_runner_now_us();
+    int64_t time_us = sl_runner_now_us(lines->runner);
 
     if (line.len == 0 || (line.len == 1 && line.at[0] == '\r'))
         return SL_OK; /* an empty line says nothing, so nothing is lost */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "client/client.h"
+#include "client/floor.h"
 
 enum {
     TURNS_MAX = 32,      /* records each way in one step, so that a step stays short */
@@ -97,13 +98,25 @@ static void forget(struct sl_client *client, int64_t seq)
                                          .text = client->spool->functions->error(client->spool)});
 }
 
+static void raise_floor(struct sl_client *client, int64_t own_us, int64_t server_us, int64_t now_ms)
+{
+    int64_t agreed_us = sl_floor_agreed_us(own_us, server_us);
+    if (agreed_us < sl_client_clock_floor_us(client))
+        return;
+    client->floor_us = agreed_us;
+    client->floor_ms = now_ms;
+}
+
 static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_event *event,
                                int64_t now_ms)
 {
     struct sl_spool_state state;
     char name[TEXT_SIZE];
     int64_t now_us = sl_clock_wall_us();
+    int64_t offset_us = 0;
 
+    if (event->time_us != SL_TIME_NONE)
+        offset_us = event->time_us - client->hello_us - (now_us - client->hello_us) / 2;
     client->up_ms = now_ms;
     client->progress_ms = now_ms;
     client->spool->functions->state(client->spool, &state);
@@ -111,11 +124,12 @@ static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_
         return spool_behind(client, event->seq, state.last);
 
     sl_backoff_welcomed(&client->backoff);
+    raise_floor(client, now_us, event->time_us, now_ms);
     sl_client_tell(client,
                    (struct sl_client_event){.kind = SL_CLIENT_CONNECTED,
                                             .seq = event->seq,
-                                            .offset_us = event->time_us - client->hello_us -
-                                                         (now_us - client->hello_us) / 2,
+                                            .server_us = event->time_us,
+                                            .offset_us = offset_us,
                                             .name = text_of(event->name, name),
                                             .server = client->dial.server,
                                             .protocol = sl_session_protocol(client->dial.session),
@@ -237,6 +251,10 @@ static int pack(void *ctx, const struct sl_spool_item *item)
 
     if (item->seq > client->sender.next && !pack_gap(client, item->seq - 1, "forgotten"))
         return 1;
+    if (item->reason) {
+        bool sound = sl_cap_reason_valid(item->reason);
+        return pack_gap(client, item->last, sound ? item->reason : "unreadable") ? 0 : 1;
+    }
     if (sl_reading_parse(text, &reading, &flaw) != SL_OK)
         return pack_gap(client, item->seq, "unreadable") ? 0 : 1;
     reading.time_us = item->time_us;

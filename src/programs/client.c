@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* client.c -- sensorlink-client: a sensor's readings to the server. Options in, exit code out. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/options.h"
+#include "client/floor_file.h"
 #include "client/source.h"
 #include "tls/trust.h"
 
@@ -45,7 +47,7 @@ enum {
     COMMAND_MS = 30000,
     DAY_MS = 86400000,
     ERROR_SIZE = 1024,
-    OPTION_COUNT = 29
+    OPTION_COUNT = 33
 };
 
 /* The command line, as read. */
@@ -54,12 +56,16 @@ struct arguments {
     const char *spool;
     const char *config;
     const char *name;
+    const char *spool_full;
+    const char *floor_file;
     bool help, help_all, version, quiet, stamp, demo, from_stdin;
     struct sl_option_list messages, reads, commands;
     int64_t port, interval_ms, count, timeout_ms, command_ms;
     struct sl_sample samples[2 * SL_OPTION_LIST_MAX];
     size_t sample_count;
 };
+
+#define CENTURY_MS ((int64_t)36525 * DAY_MS)
 
 static int fail(const char *sentence, int code)
 {
@@ -97,15 +103,21 @@ static struct sl_option number(const char *name, int64_t *target, int64_t max, c
                               .help = help};
 }
 
-static struct sl_option seconds(const char *name, int64_t *target, int64_t min_ms, const char *help)
+static struct sl_option seconds_up_to(const char *name, int64_t *target, int64_t min_ms,
+                                      int64_t max_ms, const char *help)
 {
     return (struct sl_option){.name = name,
                               .argument = "S",
                               .kind = SL_OPTION_SECONDS,
                               .target = target,
                               .min = min_ms,
-                              .max = (int64_t)30 * DAY_MS,
+                              .max = max_ms,
                               .help = help};
+}
+
+static struct sl_option seconds(const char *name, int64_t *target, int64_t min_ms, const char *help)
+{
+    return seconds_up_to(name, target, min_ms, (int64_t)30 * DAY_MS, help);
 }
 
 static struct sl_option hidden(struct sl_option option)
@@ -139,6 +151,14 @@ static size_t fill_table(struct arguments *a, struct sl_option table[static OPTI
         flag("help", &a->help, "print this"),
         flag("help-all", &a->help_all, "print this, more options and exit codes"),
         hidden(flag("stamp", &a->stamp, "put the time before each line")),
+        hidden(number("spool-max-readings", &a->link.spool_max_readings, INT64_MAX,
+                      "readings kept in the spool [no limit]")),
+        hidden(seconds_up_to("spool-max-age", &a->link.spool_max_age_ms, 1000, CENTURY_MS,
+                             "older readings are given up [no limit]")),
+        hidden(text("spool-full", "HOW", &a->spool_full,
+                    "drop-oldest or block [drop-oldest for --read and --exec]")),
+        hidden(text("clock-floor", "FILE", &a->floor_file,
+                    "keeps the latest time seen; the clock can't be before it")),
         hidden(number("window", &a->link.window, 1000000, "readings under way at once [1000]")),
         hidden(seconds("connect-timeout", &a->link.connect_ms, 10,
                        "for connection and handshake, per address [10s]")),
@@ -226,6 +246,41 @@ static int check(struct arguments *a)
     return code == EX_OK ? add_samples(a, &a->commands, true) : code;
 }
 
+/* --spool-full, or its default: what a source can't wait with must be given up. */
+static int choose_full(struct arguments *a)
+{
+    bool drops = a->reads.count + a->commands.count > 0;
+
+    if (a->spool_full && strcmp(a->spool_full, "drop-oldest") == 0)
+        drops = true;
+    else if (a->spool_full && strcmp(a->spool_full, "block") == 0)
+        drops = false;
+    else if (a->spool_full)
+        return fail("--spool-full is drop-oldest or block", EX_USAGE);
+    a->link.spool_full = drops ? SL_CLIENT_DROP_OLDEST : SL_CLIENT_BLOCK;
+    return EX_OK;
+}
+
+/* Reads --clock-floor. */
+static int read_floor(struct arguments *a)
+{
+    char error[ERROR_SIZE];
+
+    if (!a->floor_file)
+        return EX_OK;
+    enum sl_status status = sl_floor_file_read(a->floor_file, &a->link.clock_floor_us);
+    if (status == SL_OK)
+        return EX_OK;
+    if (status == SL_IO)
+        (void)snprintf(error, sizeof(error), "--clock-floor %s can't be read: %s", a->floor_file,
+                       strerror(errno));
+    else
+        (void)snprintf(error, sizeof(error),
+                       "--clock-floor %s isn't a line with Unix seconds; remove it to start anew",
+                       a->floor_file);
+    return fail(error, status == SL_IO ? EX_NOINPUT : EX_CONFIG);
+}
+
 static int exit_code_of_spool(enum sl_status status)
 {
     switch (status) {
@@ -264,6 +319,7 @@ static int run_link(const struct arguments *a, struct sl_spool *spool, struct sl
     struct sl_runner_config config = {.client = a->link,
                                       .log = log,
                                       .timeout_ms = a->timeout_ms,
+                                      .floor_file = a->floor_file,
                                       .quiet = a->quiet,
                                       .echo = !a->quiet && !a->from_stdin};
     struct sl_runner *runner = NULL;
@@ -298,6 +354,10 @@ static int run(struct arguments *a)
     char error[ERROR_SIZE];
 
     int code = check(a);
+    if (code == EX_OK)
+        code = choose_full(a);
+    if (code == EX_OK)
+        code = read_floor(a);
     if (code != EX_OK)
         return code;
     enum sl_log_level level = a->quiet ? SL_LOG_WARNING : SL_LOG_READING;

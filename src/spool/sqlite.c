@@ -26,16 +26,6 @@ static enum sl_status failed(struct sl_sqlite *file, const char *what, int code)
     return sl_sqlite_status(code);
 }
 
-/* Runs a prepared statement that gives no rows, and makes it ready for the next time. */
-static int run(sqlite3_stmt *statement)
-{
-    int code = sqlite3_step(statement);
-    int reset = sqlite3_reset(statement);
-    if (code == SQLITE_DONE)
-        return reset;
-    return code == SQLITE_ROW ? SQLITE_MISUSE : code;
-}
-
 static int begin(struct sl_sqlite *file)
 {
     if (!sqlite3_get_autocommit(file->db))
@@ -50,24 +40,48 @@ static void roll_back(struct sl_sqlite *file)
     if (!sqlite3_get_autocommit(file->db))
         (void)sqlite3_exec(file->db, "ROLLBACK", NULL, NULL, NULL);
     file->next = file->state.last + 1;
+    if (file->changed)
+        (void)sl_sqlite_gaps_count(file); /* can't it be read, the old count is near enough */
+    file->changed = false;
 }
 
 static void sqlite_state(const struct sl_spool *spool, struct sl_spool_state *state)
 {
-    *state = ((const struct sl_sqlite *)spool)->state;
+    const struct sl_sqlite *file = (const struct sl_sqlite *)spool;
+    *state = file->state;
+    state->readings = file->next - file->state.first - file->gap_numbers;
 }
 
 static int insert(struct sl_sqlite *file, int64_t time_us, const char *text, size_t len)
 {
-    int code = sqlite3_bind_int64(file->insert, 1, file->next);
+    sqlite3_stmt *statement = file->statements[SL_SPOOL_INSERT];
+    int code = sl_sqlite_bind(statement, (int64_t[]){file->next, time_us}, 2);
+    if (code == SQLITE_OK && time_us == INT64_MIN)
+        code = sqlite3_bind_null(statement, 2);
     if (code == SQLITE_OK)
-        code = time_us == INT64_MIN ? sqlite3_bind_null(file->insert, 2)
-                                    : sqlite3_bind_int64(file->insert, 2, time_us);
+        code = sqlite3_bind_text(statement, 3, text, (int)len, SQLITE_STATIC);
     if (code == SQLITE_OK)
-        code = sqlite3_bind_text(file->insert, 3, text, (int)len, SQLITE_STATIC);
-    if (code == SQLITE_OK)
-        code = run(file->insert);
+        code = sl_sqlite_run(statement);
     return code;
+}
+
+/* True where something waits for commit. */
+static bool due(const struct sl_sqlite *file)
+{
+    return file->next > file->state.last + 1 || file->changed;
+}
+
+/*
+ * One change failed with `status`. What was due before it stays in the open transaction; where that
+ * is gone, commit has to say so.
+ */
+static enum sl_status take_back(struct sl_sqlite *file, bool was_due, enum sl_status status)
+{
+    if (!was_due)
+        roll_back(file);
+    else if (sqlite3_get_autocommit(file->db))
+        file->lost = status;
+    return status;
 }
 
 static enum sl_status sqlite_append(struct sl_spool *spool, int64_t time_us, const char *text,
@@ -82,7 +96,7 @@ static enum sl_status sqlite_append(struct sl_spool *spool, int64_t time_us, con
     if (file->lost != SL_OK)
         return file->lost;
 
-    bool pending = file->next > file->state.last + 1;
+    bool was_due = due(file);
     int code = begin(file);
     if (code == SQLITE_OK)
         code = insert(file, time_us, text, len);
@@ -90,13 +104,77 @@ static enum sl_status sqlite_append(struct sl_spool *spool, int64_t time_us, con
         *seq = file->next++;
         return SL_OK;
     }
+    return take_back(file, was_due, failed(file, "keep a reading", code));
+}
 
-    enum sl_status status = failed(file, "keep a reading", code);
-    if (!pending)
-        roll_back(file);
-    else if (sqlite3_get_autocommit(file->db))
-        file->lost = status; /* the earlier ones went with it: commit says so */
-    return status;
+/* What drop or omit asks for: one of them has to be more than 0. */
+struct change {
+    int64_t drop;
+    int64_t omit;
+    const char *reason;
+    int64_t *last; /* of drop */
+};
+
+/* Makes the change, whole or not at all, in the transaction that is or will be open. */
+static int apply(struct sl_sqlite *file, const struct change *change)
+{
+    int64_t last = 0;
+    int code = begin(file);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(file->db, "SAVEPOINT change", NULL, NULL, NULL);
+    if (code != SQLITE_OK)
+        return code;
+
+    if (change->omit > 0)
+        code = sl_sqlite_gaps_add(file, file->next, file->next + change->omit - 1, change->reason);
+    else
+        code = sl_sqlite_gaps_drop(file, change->drop, change->reason, &last);
+    if (code == SQLITE_OK)
+        code = sl_sqlite_gaps_count(file);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(file->db, "RELEASE change", NULL, NULL, NULL);
+    if (code == SQLITE_OK) {
+        file->next += change->omit;
+        file->changed = true;
+        if (last > 0)
+            *change->last = last;
+        return SQLITE_OK;
+    }
+    if (!sqlite3_get_autocommit(file->db)) {
+        (void)sqlite3_exec(file->db, "ROLLBACK TO change; RELEASE change", NULL, NULL, NULL);
+        (void)sl_sqlite_gaps_count(file);
+    }
+    return code;
+}
+
+static enum sl_status change_gaps(struct sl_sqlite *file, const struct change *change)
+{
+    if (strlen(change->reason) > SL_SPOOL_REASON_MAX || change->omit > INT64_MAX - 1 - file->next) {
+        (void)snprintf(file->error, sizeof(file->error), "that gap can't be");
+        return SL_BAD_INPUT;
+    }
+    if (file->lost != SL_OK)
+        return file->lost;
+
+    bool was_due = due(file);
+    int code = apply(file, change);
+    if (code == SQLITE_OK)
+        return SL_OK;
+    enum sl_status status = failed(file, "keep a gap", code);
+    return take_back(file, was_due, status);
+}
+
+static enum sl_status sqlite_drop(struct sl_spool *spool, int64_t count, const char *reason,
+                                  int64_t *last)
+{
+    struct change change = {.drop = count, .reason = reason, .last = last};
+    return count < 1 ? SL_OK : change_gaps(file_of(spool), &change);
+}
+
+static enum sl_status sqlite_omit(struct sl_spool *spool, int64_t count, const char *reason)
+{
+    struct change change = {.omit = count, .reason = reason};
+    return count < 1 ? SL_BAD_INPUT : change_gaps(file_of(spool), &change);
 }
 
 /* Writes what is pending: new readings, forgotten ones, and the two numbers. One sync. */
@@ -107,16 +185,16 @@ static enum sl_status write_out(struct sl_sqlite *file)
 
     int code = begin(file);
     if (code == SQLITE_OK && forgotten > file->forgotten) {
-        code = sqlite3_bind_int64(file->forget, 1, forgotten);
+        code = sl_sqlite_bind(file->statements[SL_SPOOL_FORGET], &forgotten, 1);
         if (code == SQLITE_OK)
-            code = run(file->forget);
+            code = sl_sqlite_run(file->statements[SL_SPOOL_FORGET]);
+        if (code == SQLITE_OK)
+            code = sl_sqlite_gaps_forget(file, forgotten);
     }
     if (code == SQLITE_OK)
-        code = sqlite3_bind_int64(file->update, 1, last);
+        code = sl_sqlite_bind(file->statements[SL_SPOOL_UPDATE], (int64_t[]){last, forgotten}, 2);
     if (code == SQLITE_OK)
-        code = sqlite3_bind_int64(file->update, 2, forgotten);
-    if (code == SQLITE_OK)
-        code = run(file->update);
+        code = sl_sqlite_run(file->statements[SL_SPOOL_UPDATE]);
     if (code == SQLITE_OK)
         code = sqlite3_exec(file->db, "COMMIT", NULL, NULL, NULL);
     if (code != SQLITE_OK) {
@@ -126,6 +204,7 @@ static enum sl_status write_out(struct sl_sqlite *file)
     }
     file->state.last = last;
     file->forgotten = forgotten;
+    file->changed = false;
     return SL_OK;
 }
 
@@ -139,9 +218,7 @@ static enum sl_status sqlite_commit(struct sl_spool *spool)
         roll_back(file);
         return status;
     }
-    if (file->next == file->state.last + 1)
-        return SL_OK;
-    return write_out(file);
+    return due(file) ? write_out(file) : SL_OK;
 }
 
 static enum sl_status sqlite_forget(struct sl_spool *spool, int64_t seq)
@@ -152,22 +229,83 @@ static enum sl_status sqlite_forget(struct sl_spool *spool, int64_t seq)
         seq = file->state.last;
     if (seq >= file->state.first)
         file->state.first = seq + 1;
+    if (file->gap_numbers > 0)
+        (void)sl_sqlite_gaps_count(file); /* can't it be read, too few readings are counted */
 
     bool many = file->state.first - 1 - file->forgotten >= FORGET_BATCH;
-    if (!many || file->next != file->state.last + 1)
+    if (!many || due(file))
         return SL_OK; /* the next commit takes it along */
     return write_out(file);
 }
 
 /* Fills `item` from the row that `select` stands on; false where it can't be one of ours. */
-static bool take_row(sqlite3_stmt *select, int64_t expected, struct sl_spool_item *item)
+static bool take_row(sqlite3_stmt *select, struct sl_spool_item *item)
 {
-    item->seq = sqlite3_column_int64(select, 0);
     bool timeless = sqlite3_column_type(select, 1) == SQLITE_NULL;
+    *item = (struct sl_spool_item){.seq = sqlite3_column_int64(select, 0), .last = 0};
     item->time_us = timeless ? INT64_MIN : sqlite3_column_int64(select, 1);
     item->text = (const char *)sqlite3_column_text(select, 2);
     item->len = (size_t)sqlite3_column_bytes(select, 2);
-    return item->seq == expected && item->text && item->len <= SL_SPOOL_TEXT_MAX;
+    return item->text && item->len <= SL_SPOOL_TEXT_MAX;
+}
+
+/* A look through the spool, and where it is. */
+struct look {
+    int64_t seq; /* the number that has to come next */
+    int (*each)(void *ctx, const struct sl_spool_item *item);
+    void *ctx;
+    bool enough;
+};
+
+/* Gives the readings from look->seq on, up to the first number that isn't one. */
+static int look_at_readings(struct sl_sqlite *file, struct look *look)
+{
+    sqlite3_stmt *select = file->statements[SL_SPOOL_SELECT];
+    int code = sl_sqlite_bind(select, (int64_t[]){look->seq, file->state.last}, 2);
+
+    while (code == SQLITE_OK && !look->enough) {
+        struct sl_spool_item item;
+        code = sqlite3_step(select);
+        if (code != SQLITE_ROW)
+            break;
+        code = SQLITE_OK;
+        if (!take_row(select, &item))
+            code = SQLITE_CORRUPT;
+        else if (item.seq != look->seq)
+            break;
+        else
+            look->enough = look->each(look->ctx, &item) != 0;
+        if (code == SQLITE_OK)
+            look->seq++;
+    }
+    (void)sqlite3_reset(select); /* repeats the code that was judged above */
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* Gives the gap that look->seq lies in; SQLITE_CORRUPT where it lies in none. */
+static int look_at_gap(struct sl_sqlite *file, struct look *look)
+{
+    sqlite3_stmt *find = file->statements[SL_SPOOL_FIND_GAP];
+    struct sl_spool_item item = {.seq = look->seq, .time_us = INT64_MIN};
+
+    int code = sl_sqlite_bind(find, &look->seq, 1);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(find);
+    if (code == SQLITE_ROW) {
+        item.last = sqlite3_column_int64(find, 1);
+        item.reason = (const char *)sqlite3_column_text(find, 2);
+        if (item.last > file->state.last)
+            item.last = file->state.last; /* the rest isn't committed yet */
+        code = item.reason ? SQLITE_OK : SQLITE_CORRUPT;
+    } else if (code == SQLITE_DONE) {
+        code = SQLITE_CORRUPT;
+    }
+    if (code == SQLITE_OK) {
+        look->enough = look->each(look->ctx, &item) != 0;
+        look->seq = item.last + 1;
+    }
+    (void)sqlite3_reset(find);
+    return code;
 }
 
 static enum sl_status sqlite_read(struct sl_spool *spool, int64_t seq,
@@ -175,35 +313,23 @@ static enum sl_status sqlite_read(struct sl_spool *spool, int64_t seq,
                                   void *ctx)
 {
     struct sl_sqlite *file = file_of(spool);
+    struct look look = {.seq = seq, .each = each, .ctx = ctx};
+    int code = SQLITE_OK;
 
-    if (seq < file->state.first)
-        seq = file->state.first;
-    int code = sqlite3_bind_int64(file->select, 1, seq);
+    if (look.seq < file->state.first)
+        look.seq = file->state.first;
+    while (code == SQLITE_OK && !look.enough && look.seq <= file->state.last) {
+        code = look_at_readings(file, &look);
+        if (code == SQLITE_OK && !look.enough && look.seq <= file->state.last)
+            code = look_at_gap(file, &look);
+    }
     if (code == SQLITE_OK)
-        code = sqlite3_bind_int64(file->select, 2, file->state.last);
-    while (code == SQLITE_OK) {
-        struct sl_spool_item item;
-        code = sqlite3_step(file->select);
-        if (code != SQLITE_ROW)
-            break;
-        if (!take_row(file->select, seq, &item)) {
-            code = SQLITE_CORRUPT;
-            break;
-        }
-        seq++;
-        code = each(ctx, &item) ? SQLITE_DONE : SQLITE_OK;
-    }
-
-    enum sl_status status = SL_OK;
-    if (code == SQLITE_CORRUPT) {
-        (void)snprintf(file->error, sizeof(file->error), "the spool is damaged at reading %lld",
-                       (long long)seq);
-        status = SL_IO;
-    } else if (code != SQLITE_OK && code != SQLITE_DONE) {
-        status = failed(file, "be read", code);
-    }
-    (void)sqlite3_reset(file->select); /* repeats the code that was judged above */
-    return status;
+        return SL_OK;
+    if (code != SQLITE_CORRUPT)
+        return failed(file, "be read", code);
+    (void)snprintf(file->error, sizeof(file->error), "the spool is damaged at reading %lld",
+                   (long long)look.seq);
+    return SL_IO;
 }
 
 static const char *sqlite_error(const struct sl_spool *spool)
@@ -216,8 +342,7 @@ static void sqlite_close(struct sl_spool *spool)
     struct sl_sqlite *file = file_of(spool);
 
     /* Nobody is left to be told; what couldn't be written wasn't promised to anybody. */
-    bool due = file->next > file->state.last + 1 || file->state.first - 1 > file->forgotten;
-    if (file->lost == SL_OK && due)
+    if (file->lost == SL_OK && (due(file) || file->state.first - 1 > file->forgotten))
         (void)!write_out(file);
     sl_sqlite_close(file);
     free(file);
@@ -231,6 +356,8 @@ static const struct sl_spool_functions sqlite_functions = {
     .forget = sqlite_forget,
     .error = sqlite_error,
     .close = sqlite_close,
+    .drop = sqlite_drop,
+    .omit = sqlite_omit,
 };
 
 enum sl_status sl_spool_open(const char *path, struct sl_spool **spool, char *error,

@@ -15,7 +15,7 @@
 
 enum {
     APPLICATION_ID = 0x534C5350, /* "SLSP" */
-    VERSION = 1,
+    VERSION = 2,
     BUSY_MS = 500,              /* time for another client to finish closing */
     CHECK_BYTES_MAX = 16 << 20, /* a larger file is checked as it is read, not whole at start */
     TEXT_SIZE = 64
@@ -30,8 +30,14 @@ static const char schema[] = "CREATE TABLE meta ("
                              " seq INTEGER PRIMARY KEY,"
                              " time_us INTEGER,"
                              " text TEXT NOT NULL);"
-                             "PRAGMA application_id = 1397510992;"
-                             "PRAGMA user_version = 1;";
+                             "PRAGMA application_id = 1397510992;";
+
+/* What version 2 has and version 1 hadn't. */
+static const char gaps_schema[] = "CREATE TABLE gaps ("
+                                  " first INTEGER PRIMARY KEY,"
+                                  " last INTEGER NOT NULL CHECK (last >= first),"
+                                  " reason TEXT NOT NULL);"
+                                  "PRAGMA user_version = 2;";
 
 enum sl_status sl_sqlite_status(int code)
 {
@@ -174,16 +180,15 @@ static int connect_to(struct sl_sqlite *file, const char *path)
     return code;
 }
 
-/* SL_OK with `*fresh` true for a file without anything in it, false for a spool of this version. */
-static enum sl_status recognise(struct sl_sqlite *file, const char *path, bool *fresh)
+/* SL_OK with `*version` 0 for a file without anything in it, else the version of our spool. */
+static enum sl_status recognise(struct sl_sqlite *file, const char *path, int64_t *version)
 {
     int64_t id = 0;
-    int64_t version = 0;
     int64_t tables = 0;
 
     int code = ask_number(file->db, "PRAGMA application_id", &id);
     if (code == SQLITE_OK)
-        code = ask_number(file->db, "PRAGMA user_version", &version);
+        code = ask_number(file->db, "PRAGMA user_version", version);
     if (code == SQLITE_OK)
         code = ask_number(file->db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (code != SQLITE_OK)
@@ -194,14 +199,13 @@ static enum sl_status recognise(struct sl_sqlite *file, const char *path, bool *
         return SL_IO;
     }
 
-    *fresh = id == 0 && version == 0 && tables == 0;
-    if (*fresh)
+    if (id == 0 && *version == 0 && tables == 0)
         return SL_OK;
     if (id != APPLICATION_ID)
         return unusable(file, path, "it is a database of another program");
-    if (version > VERSION)
+    if (*version > VERSION)
         return unusable(file, path, "a later version of sensorlink made it");
-    if (version < VERSION)
+    if (*version < 1)
         return unusable(file, path, "its version number makes no sense");
     return SL_OK;
 }
@@ -228,7 +232,23 @@ static enum sl_status set_up(struct sl_sqlite *file, const char *path)
     return SL_OK;
 }
 
-/* Makes the tables and the stream's id in one transaction. */
+/* Runs what makes or changes tables in one transaction. */
+static enum sl_status change_tables(struct sl_sqlite *file, const char *path, const char *before,
+                                    const char *after)
+{
+    int code = sqlite3_exec(file->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(file->db, before, NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(file->db, gaps_schema, NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(file->db, after, NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(file->db, "COMMIT", NULL, NULL, NULL);
+    return code == SQLITE_OK ? SL_OK : open_failed(file, path, code);
+}
+
+/* Makes the tables and the stream's id. */
 static enum sl_status make_spool(struct sl_sqlite *file, const char *path)
 {
     char stream[SL_SPOOL_STREAM_SIZE];
@@ -241,14 +261,7 @@ static enum sl_status make_spool(struct sl_sqlite *file, const char *path)
     char sql[160];
     (void)snprintf(sql, sizeof(sql),
                    "INSERT INTO meta (id, stream, last, forgotten) VALUES (1, '%s', 0, 0)", stream);
-    int code = sqlite3_exec(file->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_exec(file->db, schema, NULL, NULL, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_exec(file->db, sql, NULL, NULL, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_exec(file->db, "COMMIT", NULL, NULL, NULL);
-    return code == SQLITE_OK ? SL_OK : open_failed(file, path, code);
+    return change_tables(file, path, schema, sql);
 }
 
 /* Reads the whole of a file of usual size for damage; see CHECK_BYTES_MAX. */
@@ -268,65 +281,112 @@ static enum sl_status check_pages(struct sl_sqlite *file, const char *path)
     return strcmp(verdict, "ok") == 0 ? SL_OK : unusable(file, path, verdict);
 }
 
-/* Reads the meta row into file->state, and holds it against the readings. */
+/* What the tables say, to be held against each other. */
+struct contents {
+    int64_t last;
+    int64_t forgotten;
+    int64_t count; /* readings and numbers of gaps together */
+    int64_t lowest;
+    int64_t highest;
+    int64_t twice; /* numbers that are in two places */
+};
+
+static int read_contents(sqlite3 *db, struct contents *found)
+{
+    const struct {
+        const char *sql;
+        int64_t *number;
+    } all[] = {
+        {"SELECT last FROM meta WHERE id = 1", &found->last},
+        {"SELECT forgotten FROM meta WHERE id = 1", &found->forgotten},
+        {"SELECT (SELECT count(*) FROM readings)"
+         " + (SELECT coalesce(sum(last - first + 1), 0) FROM gaps)",
+         &found->count},
+        {"SELECT coalesce(min(n), 0)"
+         " FROM (SELECT min(seq) AS n FROM readings UNION ALL SELECT min(first) FROM gaps)",
+         &found->lowest},
+        {"SELECT coalesce(max(n), 0)"
+         " FROM (SELECT max(seq) AS n FROM readings UNION ALL SELECT max(last) FROM gaps)",
+         &found->highest},
+        {"SELECT (SELECT count(*) FROM gaps JOIN readings ON seq BETWEEN first AND last)"
+         " + (SELECT count(*) FROM gaps a JOIN gaps b ON b.first > a.first AND b.first <= a.last)",
+         &found->twice},
+    };
+    int code = SQLITE_OK;
+    for (size_t i = 0; code == SQLITE_OK && i < sizeof(all) / sizeof(all[0]); i++)
+        code = ask_number(db, all[i].sql, all[i].number);
+    return code;
+}
+
+static bool is_sound(const struct contents *found)
+{
+    return found->forgotten >= 0 && found->last >= found->forgotten && found->last < INT64_MAX &&
+           found->twice == 0 && found->count == found->last - found->forgotten &&
+           (found->count == 0 ||
+            (found->lowest == found->forgotten + 1 && found->highest == found->last));
+}
+
+/* Reads the meta row into file->state, and holds it against the readings and gaps. */
 static enum sl_status load(struct sl_sqlite *file, const char *path)
 {
-    int64_t count = 0;
-    int64_t lowest = 0;
-    int64_t highest = 0;
-    int64_t last = 0;
+    struct contents found = {0};
     char stream[TEXT_SIZE] = "";
 
     int code = ask_text(file->db, "SELECT stream FROM meta WHERE id = 1", stream);
     if (code == SQLITE_OK)
-        code = ask_number(file->db, "SELECT last FROM meta", &last);
-    if (code == SQLITE_OK)
-        code = ask_number(file->db, "SELECT forgotten FROM meta", &file->forgotten);
-    if (code == SQLITE_OK)
-        code = ask_number(file->db, "SELECT count(*) FROM readings", &count);
-    if (code == SQLITE_OK)
-        code = ask_number(file->db, "SELECT coalesce(min(seq), 0) FROM readings", &lowest);
-    if (code == SQLITE_OK)
-        code = ask_number(file->db, "SELECT coalesce(max(seq), 0) FROM readings", &highest);
+        code = read_contents(file->db, &found);
     if (code == SQLITE_ERROR)
         return unusable(file, path, "its tables aren't those of a spool");
     if (code != SQLITE_OK)
         return open_failed(file, path, code);
-
-    int64_t forgotten = file->forgotten;
-    bool sound = sl_spool_stream_valid(stream) && forgotten >= 0 && last >= forgotten &&
-                 last < INT64_MAX && count == last - forgotten &&
-                 (count == 0 || (lowest == forgotten + 1 && highest == last));
-    if (!sound)
+    if (!sl_spool_stream_valid(stream) || !is_sound(&found))
         return unusable(file, path, "its numbers contradict each other");
 
     memcpy(file->state.stream, stream, SL_SPOOL_STREAM_SIZE);
-    file->state.first = forgotten + 1;
-    file->state.last = last;
-    file->next = last + 1;
+    file->forgotten = found.forgotten;
+    file->state.first = found.forgotten + 1;
+    file->state.last = found.last;
+    file->next = found.last + 1;
     return SL_OK;
 }
 
+/* Each statement of the spool at work. */
+static const char *const statements[SL_SPOOL_STATEMENTS] = {
+    [SL_SPOOL_INSERT] = "INSERT INTO readings (seq, time_us, text) VALUES (?1, ?2, ?3)",
+    [SL_SPOOL_SELECT] = "SELECT seq, time_us, text FROM readings WHERE seq BETWEEN ?1 AND ?2"
+                        " ORDER BY seq",
+    [SL_SPOOL_FORGET] = "DELETE FROM readings WHERE seq <= ?1",
+    [SL_SPOOL_UPDATE] = "UPDATE meta SET last = ?1, forgotten = ?2 WHERE id = 1",
+    [SL_SPOOL_FORGET_GAPS] = "DELETE FROM gaps WHERE first <= ?1 AND last <= ?1",
+    [SL_SPOOL_TRIM_GAP] = "UPDATE gaps SET first = ?1 + 1 WHERE first <= ?1",
+    [SL_SPOOL_LOWEST] = "SELECT min(seq) FROM readings WHERE seq >= ?1",
+    [SL_SPOOL_NEXT_GAP] = "SELECT min(first) FROM gaps WHERE first >= ?1",
+    /* Each gap has its reason, until there are so many of them that they would fill the disk. */
+    [SL_SPOOL_WIDEN_GAP] =
+        "UPDATE gaps SET last = ?2"
+        " WHERE first = (SELECT max(first) FROM gaps WHERE first < ?1) AND last = ?1 - 1"
+        " AND (reason = ?3 OR (SELECT count(*) FROM gaps) >= 1000)",
+    [SL_SPOOL_ADD_GAP] = "INSERT INTO gaps (first, last, reason) VALUES (?1, ?2, ?3)",
+    [SL_SPOOL_FIND_GAP] = "SELECT first, last, reason FROM gaps"
+                          " WHERE first = (SELECT max(first) FROM gaps WHERE first <= ?1)"
+                          " AND last >= ?1",
+    [SL_SPOOL_COUNT_GAPS] =
+        "SELECT coalesce(sum(last - max(first, ?1) + 1), 0) FROM gaps WHERE last >= ?1",
+};
+
 static enum sl_status prepare(struct sl_sqlite *file, const char *path)
 {
-    const struct {
-        sqlite3_stmt **statement;
-        const char *sql;
-    } all[] = {
-        {&file->insert, "INSERT INTO readings (seq, time_us, text) VALUES (?1, ?2, ?3)"},
-        {&file->select, "SELECT seq, time_us, text FROM readings WHERE seq BETWEEN ?1 AND ?2"
-                        " ORDER BY seq"},
-        {&file->forget, "DELETE FROM readings WHERE seq <= ?1"},
-        {&file->update, "UPDATE meta SET last = ?1, forgotten = ?2 WHERE id = 1"},
-    };
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        int code = sqlite3_prepare_v3(file->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
-                                      all[i].statement, NULL);
+    for (size_t i = 0; i < SL_SPOOL_STATEMENTS; i++) {
+        int code = sqlite3_prepare_v3(file->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                      &file->statements[i], NULL);
         if (code == SQLITE_ERROR)
             return unusable(file, path, "its tables aren't those of a spool");
         if (code != SQLITE_OK)
             return open_failed(file, path, code);
     }
+    int counted = sl_sqlite_gaps_count(file);
+    if (counted != SQLITE_OK)
+        return open_failed(file, path, counted);
     /* From here on the file is known to be ours, so closing may tidy its log into it. */
     int code = sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return code == SQLITE_OK ? SL_OK : open_failed(file, path, code);
@@ -353,20 +413,22 @@ enum sl_status sl_sqlite_open(struct sl_sqlite *file, const char *path)
         return SL_NOMEM;
     }
 
-    bool fresh = false;
+    int64_t version = 0;
     enum sl_status status = make_file(file, plain);
     if (status == SL_OK) {
         int code = connect_to(file, plain);
         status = code == SQLITE_OK ? SL_OK : open_failed(file, path, code);
     }
     if (status == SL_OK)
-        status = recognise(file, path, &fresh);
-    if (status == SL_OK && !fresh)
+        status = recognise(file, path, &version);
+    if (status == SL_OK && version > 0)
         status = check_pages(file, path);
     if (status == SL_OK)
         status = set_up(file, path);
-    if (status == SL_OK && fresh)
+    if (status == SL_OK && version == 0)
         status = make_spool(file, path);
+    if (status == SL_OK && version == 1)
+        status = change_tables(file, path, "", "");
     if (status == SL_OK)
         status = load(file, path);
     if (status == SL_OK)
@@ -377,9 +439,7 @@ enum sl_status sl_sqlite_open(struct sl_sqlite *file, const char *path)
 
 void sl_sqlite_close(struct sl_sqlite *file)
 {
-    (void)sqlite3_finalize(file->insert);
-    (void)sqlite3_finalize(file->select);
-    (void)sqlite3_finalize(file->forget);
-    (void)sqlite3_finalize(file->update);
+    for (size_t i = 0; i < SL_SPOOL_STATEMENTS; i++)
+        (void)sqlite3_finalize(file->statements[i]);
     (void)sqlite3_close(file->db);
 }
