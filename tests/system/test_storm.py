@@ -23,9 +23,9 @@ SHARE_OF_A_SECOND = 0.75 if programs.SLOW else 0.45
 
 
 class StormTest(programs.SystemTest):
-    def run_storm(self, signum, *more):
-        done, _ = storm.run(programs, self.new_folder(), STORM, SENSORS, 0.5, signum,
-                            [*storm.free_of_limits(SENSORS), *more], DEADLINE_S)
+    def run_storm(self, signum, sensors=SENSORS, handshakes=None):
+        done, _ = storm.run(programs, self.new_folder(), STORM, sensors, 0.5, signum,
+                            storm.limits(sensors, handshakes), DEADLINE_S)
         print("\n".join(done.report()))
         return done
 
@@ -47,9 +47,10 @@ class StormTest(programs.SystemTest):
         self.assertEqual(done.refused, set())
 
     def test_storm_on_a_server_that_takes_few_handshakes_at_once_brings_all_back(self):
-        done = self.run_storm(signal.SIGKILL, "--max-handshakes", 4)
+        done = self.run_storm(signal.SIGKILL, sensors=40, handshakes=4)
         self.assertEqual(done.too_early, [])
-        self.assertEqual(len(done.back), SENSORS)
+        self.assertEqual(len(done.back), 40)
+        self.assertGreater(done.reasons["handshake-cut"], 0, "somebody was turned away")
         self.assertEqual(done.refused, set(), "who was turned away for want of room isn't refused")
 
 

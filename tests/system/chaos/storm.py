@@ -32,10 +32,10 @@ class Event(NamedTuple):
     rest: list
 
 
-def free_of_limits(sensors):
+def limits(sensors, handshakes=None):
     """Server options for sensors that all come from one address."""
     return ["--max-connections-per-address", sensors + 100, "--max-connections", sensors + 100,
-            "--max-handshakes", sensors + 100]
+            "--max-handshakes", handshakes or sensors + 100]
 
 
 class Storm:
@@ -216,9 +216,7 @@ def main():
     sys.path.insert(0, str(HERE.parents[1] / "support"))
     import programs
     storm = wanted.storm or programs.BIN.parent / "tests" / "system" / "storm"
-    more = free_of_limits(wanted.sensors)
-    if wanted.handshakes:
-        more[-1] = wanted.handshakes
+    more = limits(wanted.sensors, wanted.handshakes)
     with tempfile.TemporaryDirectory(prefix="sensorlink-storm-") as name:
         done, figures = run(programs, pathlib.Path(name), storm, wanted.sensors, wanted.down,
                             signal.SIGKILL if wanted.kill else signal.SIGTERM, more,
