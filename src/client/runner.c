@@ -16,23 +16,16 @@
 #include "client/floor.h"
 #include "client/floor_file.h"
 #include "client/lookup.h"
+#include "client/pending.h"
 #include "client/progress.h"
 
 enum {
-    PENDING_MAX = 4096, /* readings between two commits */
     RETRY_MS = 1000,    /* the spool failed: try again */
     FAREWELL_MS = 2000, /* for the last acknowledgements after a signal */
     FLOOR_MS = 3600000, /* between two writings of the floor under the clock */
     OFFSET_S = 1,       /* clocks that differ by less aren't worth a line */
     WHY_SIZE = 96,
     TEXT_SIZE = 1024
-};
-
-/* A reading that the spool hasn't committed yet. */
-struct pending {
-    int64_t time_us;
-    size_t len;
-    char text[SL_SPOOL_TEXT_MAX];
 };
 
 struct sl_runner {
@@ -50,10 +43,7 @@ struct sl_runner {
     int64_t timeout_ms;
     bool echo;
 
-    struct pending *pending; /* `count` of them, of which the first `submitted` are in the spool */
-    size_t count;
-    size_t submitted;
-    int64_t missed; /* came when `pending` was full and the spool failed: a gap after those */
+    struct sl_pending pending;
     bool spool_fails;
     bool source_waits; /* was told SL_LIMIT */
     bool full_told;    /* that the spool is full, since the last connection */
@@ -127,13 +117,7 @@ static int64_t waiting(const struct sl_runner *runner)
 {
     struct sl_client_progress progress;
     sl_client_progress(runner->client, &progress);
-    return progress.submitted - progress.acknowledged + (int64_t)runner->count + runner->missed;
-}
-
-/* Of those, what isn't on disk. */
-static int64_t not_kept(const struct sl_runner *runner)
-{
-    return (int64_t)runner->count + runner->missed;
+    return progress.submitted - progress.acknowledged + sl_pending_left(&runner->pending);
 }
 
 static void leave(struct sl_runner *runner, int exit_code)
@@ -146,7 +130,7 @@ static void leave(struct sl_runner *runner, int exit_code)
 /* Readings that wait stay in the spool; those that never reached it are lost, and that is said. */
 static void leave_waiting(struct sl_runner *runner, const char *why, int exit_code)
 {
-    int64_t lost = not_kept(runner);
+    int64_t lost = sl_pending_left(&runner->pending);
     int64_t kept = waiting(runner) - lost;
 
     if (kept > 0)
@@ -213,7 +197,7 @@ static void connected(struct sl_runner *runner, const struct sl_client_event *ev
           event->suite);
     tell_offset(runner, event->offset_us);
     write_floor(runner);
-    int64_t left = waiting(runner) - not_kept(runner);
+    int64_t left = waiting(runner) - sl_pending_left(&runner->pending);
     if (left > 1)
         story(runner, "%" PRId64 " readings wait to be sent", left);
 }
@@ -261,42 +245,20 @@ static void on_event(void *ctx, const struct sl_client_event *event)
     }
 }
 
-/* Takes one out of `pending` that can't be a reading. */
-static void reject_pending(struct sl_runner *runner, size_t at)
-{
-    struct pending *bad = &runner->pending[at];
-    sl_runner_reject(runner, "'%.*s' is not a reading: %s", (int)bad->len, bad->text,
-                     sl_client_error(runner->client));
-    memmove(bad, bad + 1, (--runner->count - at) * sizeof(*bad));
-}
-
-/*
- * Gives the client what it doesn't have yet, and last of all the gap of what was missed meanwhile;
- * stops at the first failure of the spool. True where everything was given.
- */
+/* Gives the client what waits in memory; true where that was all of it. */
 static bool submit_pending(struct sl_runner *runner)
 {
-    while (runner->submitted < runner->count) {
-        const struct pending *next = &runner->pending[runner->submitted];
-        enum sl_status status =
-            sl_client_submit_line(runner->client, next->time_us, next->text, next->len, NULL);
-        if (status == SL_BAD_INPUT)
-            reject_pending(runner, runner->submitted);
-        else if (status != SL_OK)
-            return false;
-        else
-            runner->submitted++;
-    }
-    return runner->missed == 0 ||
-           sl_client_omit(runner->client, runner->missed, SL_GAP_NOT_KEPT) == SL_OK;
-}
+    struct sl_pending *pending = &runner->pending;
+    enum sl_status status = sl_pending_submit(pending, runner->client, SL_GAP_NOT_KEPT);
 
-static void drop_submitted(struct sl_runner *runner)
-{
-    runner->count -= runner->submitted;
-    memmove(runner->pending, runner->pending + runner->submitted,
-            runner->count * sizeof(*runner->pending));
-    runner->submitted = 0;
+    for (; status == SL_BAD_INPUT && pending->submitted < pending->count;
+         status = sl_pending_submit(pending, runner->client, SL_GAP_NOT_KEPT)) {
+        const struct sl_pending_reading *bad = &pending->at[pending->submitted];
+        sl_runner_reject(runner, "'%.*s' is not a reading: %s", (int)bad->len, bad->text,
+                         sl_client_error(runner->client));
+        sl_pending_reject(pending);
+    }
+    return status == SL_OK;
 }
 
 /* Says what the spool's failure or recovery means, once. */
@@ -317,21 +279,18 @@ static int64_t step_client(struct sl_runner *runner)
 {
     bool all = submit_pending(runner);
     enum sl_status status = sl_client_step(runner->client);
-    if (status == SL_OK)
-        drop_submitted(runner);
-    else
-        runner->submitted = 0;
-    if (status == SL_OK && all && runner->missed > 0) {
+    sl_pending_settle(&runner->pending, status == SL_OK);
+    if (status == SL_OK && all && runner->pending.missed > 0) {
         sl_runner_warn(runner,
-                       "%" PRId64 " readings couldn't be kept; the server is told of the "
-                       "gap [" SL_GAP_NOT_KEPT "]",
-                       runner->missed);
-        runner->missed = 0;
+                       "%" PRId64 " readings couldn't be kept; the server is told of the gap "
+                       "[" SL_GAP_NOT_KEPT "]",
+                       runner->pending.missed);
+        runner->pending.missed = 0;
     }
-    note_spool(runner, not_kept(runner) > 0);
+    note_spool(runner, sl_pending_left(&runner->pending) > 0);
 
     int64_t due_ms = sl_client_deadline_ms(runner->client);
-    return not_kept(runner) > 0 && due_ms > RETRY_MS ? RETRY_MS : due_ms;
+    return sl_pending_left(&runner->pending) > 0 && due_ms > RETRY_MS ? RETRY_MS : due_ms;
 }
 
 static void step(struct sl_runner *runner);
@@ -401,7 +360,8 @@ static void step(struct sl_runner *runner)
     if (runner->floor_ms > 0 && sl_loop_now_ms(runner->loop) - runner->floor_ms >= FLOOR_MS)
         write_floor(runner);
     leave_if_done(runner);
-    if (runner->source_waits && runner->count == 0 && !is_full(runner) && runner->exit_code < 0) {
+    if (runner->source_waits && runner->pending.count == 0 && !is_full(runner) &&
+        runner->exit_code < 0) {
         runner->source_waits = false;
         if (runner->source && !runner->ended && !runner->leaving)
             runner->source->resume(runner->source);
@@ -435,11 +395,11 @@ enum sl_status sl_runner_take(struct sl_runner *runner, int64_t time_us, struct 
     if (full)
         tell_full(runner);
     if (runner->spool_fails && runner->drops && !runner->leaving &&
-        (runner->missed > 0 || runner->count == PENDING_MAX)) {
-        runner->missed++; /* after one that was missed, order wants all to be */
+        (runner->pending.missed > 0 || runner->pending.count == SL_PENDING_MAX)) {
+        runner->pending.missed++; /* after one that was missed, order wants all to be */
         return SL_OK;
     }
-    bool waits = runner->count == PENDING_MAX || (runner->spool_fails && !runner->drops);
+    bool waits = runner->pending.count == SL_PENDING_MAX || (runner->spool_fails && !runner->drops);
     if (full || waits || runner->leaving) {
         runner->source_waits = true;
         return SL_LIMIT;
@@ -450,18 +410,15 @@ enum sl_status sl_runner_take(struct sl_runner *runner, int64_t time_us, struct 
     }
 
     enum sl_status status = SL_OK;
-    if (runner->submitted == runner->count)
+    if (runner->pending.submitted == runner->pending.count)
         status = sl_client_submit_line(runner->client, time_us, text.at, text.len, NULL);
     if (status == SL_BAD_INPUT) {
         (void)snprintf(runner->error, sizeof(runner->error), "%s", sl_client_error(runner->client));
         return SL_BAD_INPUT;
     }
-    struct pending *kept = &runner->pending[runner->count++];
-    kept->time_us = time_us;
-    kept->len = text.len;
-    memcpy(kept->text, text.at, text.len);
+    sl_pending_add(&runner->pending, time_us, text);
     if (status == SL_OK) {
-        runner->submitted = runner->count;
+        runner->pending.submitted = runner->pending.count;
     } else if (!runner->spool_fails) {
         note_spool(runner, true);
         sl_timer_start(runner->step_timer, RETRY_MS);
@@ -521,10 +478,9 @@ static enum sl_status make_parts(struct sl_runner *runner)
 {
     static const int signums[] = {SIGTERM, SIGINT, SIGHUP};
 
-    runner->pending = malloc(PENDING_MAX * sizeof(*runner->pending));
-    if (!runner->pending)
-        return SL_NOMEM;
-    enum sl_status status = sl_timer_new(runner->loop, on_timer, runner, &runner->step_timer);
+    enum sl_status status = sl_pending_init(&runner->pending);
+    if (status == SL_OK)
+        status = sl_timer_new(runner->loop, on_timer, runner, &runner->step_timer);
     if (status == SL_OK)
         status = sl_timer_new(runner->loop, on_end, runner, &runner->end_timer);
     if (status == SL_OK)
@@ -608,6 +564,6 @@ void sl_runner_free(struct sl_runner *runner)
         sl_signal_close(runner->signals[i]);
     sl_client_close(runner->client);
     sl_lookup_free(runner->lookup);
-    free(runner->pending);
+    sl_pending_clear(&runner->pending);
     free(runner);
 }
