@@ -51,7 +51,7 @@ class ListsTest(unittest.TestCase):
         for program, source in zip(PROGRAMS, ("server.c", "client.c", "log.c")):
             text = docs.source(f"src/programs/{source}")
             names = set(re.findall(
-                r'^ +(?:\{|(?:hidden\()?(?:flag|text|list|number|seconds)\()"([a-z-]+)",', text,
+                r'^ +(?:\{|(?:hidden\()?(?:flag|text|list|number|seconds(?:_up_to)?)\()"([a-z-]+)",', text,
                 re.MULTILINE))
             options = docs.options_of(docs.help_of(BIN, program))
             self.assertGreater(len(names), 9, program)
@@ -82,6 +82,8 @@ class ListsTest(unittest.TestCase):
 
     def test_reasons_of_gaps_are_those_in_the_client(self):
         found = set(re.findall(r'pack_gap\([^;]*"([a-z-]+)"\)', docs.source("src/client/uplink.c")))
+        for path in (REPOSITORY / "src" / "client").glob("*.h"):
+            found |= set(re.findall(r'#define SL_GAP_\w+ "([a-z-]+)"', path.read_text("utf-8")))
         listed = {row[0].strip("`") for row in part(REASONS, "reasons", "gaps").rows()}
         self.assertEqual(listed, found)
 
