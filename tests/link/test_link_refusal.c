@@ -89,6 +89,7 @@ static const struct stranger strangers[] = {
     {.name = "server", .reason = SL_REASON_CLIENT_CERT_WRONG_USAGE},
     {.name = "sensor-wrong-key", .reason = SL_REASON_CLIENT_KEY_MISMATCH},
     {.name = "sensor-sha1", .reason = SL_REASON_CLIENT_CERT_WEAK},
+    {.name = "sensor-sha224", .reason = SL_REASON_CLIENT_CERT_WEAK},
     {.name = "sensor-by-leaf",
      .ca = "open-ca",
      .reason = SL_REASON_CLIENT_CHAIN_UNKNOWN_CA,

@@ -20,7 +20,7 @@ import pki as make
 from pki import DAY, Pair, Pki
 
 STAMP = "complete"
-VERSION = "1"  # counts up when the set below changes
+VERSION = "2"  # counts up when the set below changes
 SECONDS_OF_A_DAY = 86400
 
 
@@ -95,6 +95,8 @@ def bad_sensors(pki, out):
     out.pair("sensor-no-signing", pki.leaf("attic", ku=("keyEncipherment",)))
     out.pair("sensor-wrong-key", pki.wrong_key("attic"))
     out.pair("sensor-sha1", pki.leaf("attic", digest="sha1"))
+    make.SIGNATURES["ec", "sha224"] = "1.2.840.10045.4.3.1"
+    out.pair("sensor-sha224", pki.leaf("attic", digest="sha224"))
     out.pair("sensor-p521", pki.leaf("attic", key="p521"))
     out.pair("sensor-rogue", pki.rogue_chain())
     open_ca = pki.ca("open")
@@ -183,6 +185,11 @@ def files(pki, out):
     out.pair("sensor-revoked", revoked)
     twin = pki.leaf("attic", ca=other, serial=serial)
     out.pair("sensor-same-serial-other-ca", twin)
+    # A CA whose name differs from the good one's in its last byte only.
+    near = bytearray(make.subject_of(ca.cert))
+    near[-1] ^= 1
+    near_ca = pki.ca("near", dn=bytes(near))
+    out.pair("sensor-same-serial-near-ca", pki.leaf("attic", ca=near_ca, serial=serial))
     many = [serial ^ (i << 8) for i in range(1, 2000)]
     out.lists("revoked.crl", crl(ca, [serial]))
     out.lists("many.crl", crl(ca, many[:1000] + [serial] + many[1000:]))

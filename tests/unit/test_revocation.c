@@ -65,6 +65,7 @@ static void test_revocation_finds_the_revoked_and_nobody_else(void **state)
     assert_false(has(&place, "server"));
     /* The same number of another CA is another certificate. */
     assert_false(has(&place, "sensor-same-serial-other-ca"));
+    assert_false(has(&place, "sensor-same-serial-near-ca"));
     close_place(&place);
 }
 
