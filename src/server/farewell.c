@@ -102,6 +102,10 @@ static void finish(struct sl_connection *connection)
 {
     sl_intake_acknowledge(connection);
     append_bye(connection);
+    if (connection->end_reason != NULL)
+        sl_log_line(connection->shared->log, SL_LOG_STORY, "ending %s (%s): %s: %s",
+                    sl_peer_name(connection->peer), connection->address_text,
+                    connection->end_reason, connection->end_text);
     if (connection->peer != NULL)
         sl_log_line(connection->shared->log, SL_LOG_STORY,
                     "no more data from %s (%s), %lld %s logged", sl_peer_name(connection->peer),
@@ -125,9 +129,6 @@ void sl_connection_end(struct sl_connection *connection, const char *reason, con
 {
     if (connection->state >= SL_CONNECTION_ENDING)
         return;
-    if (reason != NULL)
-        sl_log_line(connection->shared->log, SL_LOG_STORY, "ending %s (%s): %s: %s",
-                    sl_peer_name(connection->peer), connection->address_text, reason, text);
     connection->end_reason = reason;
     connection->end_text = text;
     connection->retry_ms = retry_ms;

@@ -3,7 +3,7 @@
  * reason.h -- why a peer was refused or a session ended: one table of stable ids and sentences.
  *
  * The ids are part of the protocol (`bye`, docs/protocol.md) and of the log; they never change
- * their meaning. `scripts/check.sh` holds docs/reasons.md against this table.
+ * their meaning. tests/system/test_docs.py holds docs/reasons.md against this table.
  *
  * Threads  Everything here is constant.
  */

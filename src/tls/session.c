@@ -204,6 +204,17 @@ static enum sl_reason code_reason(const struct sl_session *session, int code)
     }
 }
 
+/*
+ * In TLS 1.2 the library tells a client without a certificate nothing, and the client would just
+ * wait.
+ */
+static void send_missing_alert(struct sl_session *session)
+{
+    if (strcmp(sl_session_protocol(session), "TLSv1.2") == 0)
+        (void)mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                             MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+}
+
 /* Turns a handshake that failed into one reason with its facts. */
 static enum sl_status handshake_failed(struct sl_session *session, int code)
 {
@@ -246,8 +257,13 @@ enum sl_status sl_session_handshake(struct sl_session *session)
         session->established = true;
         return SL_OK;
     }
-    if (code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE)
-        return handshake_failed(session, code);
+    if (code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE) {
+        enum sl_status failed = handshake_failed(session, code);
+
+        if (session->refusal.reason == SL_REASON_CLIENT_CERT_MISSING)
+            send_missing_alert(session);
+        return failed;
+    }
     if (flushed == SL_CUT || flushed == SL_IO)
         return refuse(session, flushed, SL_REASON_HANDSHAKE_CUT, NULL);
     return flushed == SL_WANT_WRITE ? SL_WANT_WRITE : SL_WANT_READ;
