@@ -13,7 +13,7 @@
  * Tags of GeneralName (RFC 5280, section 4.2.1.6) without the class bits, and of a CN's string
  * types.
  */
-enum { SAN_DNS = 2, SAN_URI = 6, SAN_ADDRESS = 7, SAN_TAG_MASK = 0x1f, SAN_CLASS = 0x80 };
+enum { SAN_DNS = 2, SAN_URI = 6, SAN_ADDRESS = 7, SAN_CLASS = 0x80 };
 
 static const char urn[] = "urn:sensor:";
 static const char oid_common_name[] = "\x55\x04\x03";
@@ -46,7 +46,8 @@ static enum sl_reason take_name(const unsigned char *at, size_t len,
 
 static bool is_san(const mbedtls_x509_sequence *san, int kind)
 {
-    return (san->buf.tag & SAN_CLASS) != 0 && (san->buf.tag & SAN_TAG_MASK) == kind;
+    /* Primitive, as DER has these kinds: another form of the tag is another thing. */
+    return san->buf.tag == (SAN_CLASS | kind);
 }
 
 static bool is_sensor_uri(const mbedtls_x509_sequence *san)
