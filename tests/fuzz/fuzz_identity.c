@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_identity.c -- whatever a certificate holds: a name that is read from it follows the grammar and stands
- * in it, its facts are fit to print and whole, and neither addresses nor usages are found that aren't in it.
+ * fuzz_identity.c -- whatever a certificate holds: a name that is read from it follows the grammar
+ * and stands in it, its facts are fit to print and whole, and neither addresses nor usages are
+ * found that aren't in it.
  *
  * Input: the DER of a certificate. What the library can't parse never gets to us.
  */

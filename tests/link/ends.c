@@ -219,8 +219,8 @@ static enum sl_status write_all(struct sl_session *session, struct sl_buffer *li
 }
 
 /*
- * As with the real committer, what came in one step is on disk only by the next one: whoever acknowledges
- * it earlier is found out. What came last before a cut is lost, as in a crash.
+ * As with the real committer, what came in one step is on disk only by the next one: whoever
+ * acknowledges it earlier is found out. What came last before a cut is lost, as in a crash.
  */
 static void serve(struct server_end *server)
 {

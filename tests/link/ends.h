@@ -62,7 +62,10 @@ struct sensor_end {
 void disk_open(struct disk *disk);
 void disk_close(struct disk *disk);
 
-/* Fails the cmocka test unless exactly 1..count of `sensor` are stored, each once and with its own value. */
+/*
+ * Fails the cmocka test unless exactly 1..count of `sensor` are stored, each once and with its own
+ * value.
+ */
 void disk_holds(const struct disk *disk, const char *sensor, int64_t count);
 
 /* The number of readings stored under any name. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * raw_peer.h -- the other side of a session, straight on the TLS library: it can do what our own sessions
- * never do (no certificate, a wrong one, no ALPN, an old version, renegotiation, empty records).
+ * raw_peer.h -- the other side of a session, straight on the TLS library: it can do what our own
+ * sessions never do (no certificate, a wrong one, no ALPN, an old version, renegotiation, empty
+ * records).
  *
  * Memory   The caller owns struct raw_peer: open, then close.
  * Threads  One.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_link_exchange.c -- real sessions carry readings from a sensor to the store, however the network
- * chops, holds up or cuts what they say.
+ * test_link_exchange.c -- real sessions carry readings from a sensor to the store, however the
+ * network chops, holds up or cuts what they say.
  *
  * SL_TEST_SEED chooses which bytes the sweeps cut at; each run prints its seed. SL_TEST_STEP is the
  * distance between cuts: 1 tries every byte.
@@ -158,7 +158,9 @@ static void test_link_stopped_directions_go_on_where_they_stopped(void **state)
 
 /* --- cuts */
 
-/* How many bytes one whole exchange is, and how many of them come before anybody can be admitted. */
+/*
+ * How many bytes one whole exchange is, and how many of them come before anybody can be admitted.
+ */
 struct measure {
     int64_t handshake[2];
     int64_t whole[2];

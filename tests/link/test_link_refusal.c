@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_link_refusal.c -- who isn't let in, and the reason that is given: at the server for every kind of wrong
- * certificate of a sensor, at the sensor for every kind of wrong certificate of a server. Each case runs
- * with every TLS version that the library has.
+ * test_link_refusal.c -- who isn't let in, and the reason that is given: at the server for every
+ * kind of wrong certificate of a sensor, at the sensor for every kind of wrong certificate of a
+ * server. Each case runs with every TLS version that the library has.
  */
 #include "unit/cases.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_link_session.c -- what a session does once it is up: bursts, peers that don't read, empty records,
- * goodbyes and cuts, damage, renegotiation, and plain lines.
+ * test_link_session.c -- what a session does once it is up: bursts, peers that don't read, empty
+ * records, goodbyes and cuts, damage, renegotiation, and plain lines.
  */
 #include "unit/cases.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_link_threads.c -- sessions among threads as in the server: many threads share one snapshot of trust,
- * and a session goes from the thread of its handshake to the thread that reads it. Meant for the thread
- * sanitizer and helgrind.
+ * test_link_threads.c -- sessions among threads as in the server: many threads share one snapshot
+ * of trust, and a session goes from the thread of its handshake to the thread that reads it. Meant
+ * for the thread sanitizer and helgrind.
  */
 #include "unit/cases.h"
 

@@ -27,7 +27,10 @@ struct sl_test_files {
 /* The path of the folder's file `name`. Returns `path`. */
 const char *sl_test_path(char path[static SL_TEST_PATH_SIZE], const char *name);
 
-/* `ca`.crt vouches for the peer; `name`.crt and .key are our own; `crl` (a whole file name) may be null. */
+/*
+ * `ca`.crt vouches for the peer; `name`.crt and .key are our own; `crl` (a whole file name) may be
+ * null.
+ */
 void sl_test_files(struct sl_test_files *files, const char *ca, const char *name, const char *crl);
 
 /* A snapshot of trust of those files, which must load. */

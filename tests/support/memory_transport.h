@@ -2,9 +2,9 @@
 /*
  * memory_transport.h -- a connection in memory: two pipes of bytes between two transports.
  *
- * A pipe can do what networks do: deliver a byte at a time, take only what it has room for, stop for
- * a while, and be cut after any byte. After a cut both sides get SL_CUT; what was on its way arrives
- * first, or is lost with it, as the test says.
+ * A pipe can do what networks do: deliver a byte at a time, take only what it has room for, stop
+ * for a while, and be cut after any byte. After a cut both sides get SL_CUT; what was on its way
+ * arrives first, or is lost with it, as the test says.
  *
  * Memory   The caller owns struct sl_memory_link: init, then clear.
  * Limits   What lies in a pipe is at most its capacity.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_admission.c -- who becomes a peer: after a real handshake in memory, judged at any time and against
- * any snapshot of trust.
+ * test_admission.c -- who becomes a peer: after a real handshake in memory, judged at any time and
+ * against any snapshot of trust.
  */
 #include "cases.h"
 

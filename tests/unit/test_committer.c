@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_committer.c -- group commit: answers come after the commit, failures answer everything and are said once,
- * conflicts disturb nobody else.
+ * test_committer.c -- group commit: answers come after the commit, failures answer everything and
+ * are said once, conflicts disturb nobody else.
  *
  * Most tests use a store that fails when the test says so, one uses the real store in memory.
  */
@@ -227,7 +227,7 @@ static int make_place(void **state)
     int fd;
 
     assert_non_null(place);
-    (void)strcpy(place->log_path, "/tmp/sl-committer-XXXXXX");
+    (void)snprintf(place->log_path, sizeof place->log_path, "/tmp/sl-committer-XXXXXX");
     fd = mkstemp(place->log_path);
     assert_true(fd >= 0);
     (void)close(fd);
@@ -307,7 +307,7 @@ static struct sl_batch *opening(struct place *place)
 
     batch->stream_id = 0;
     batch->opens = true;
-    (void)strcpy(batch->stream, STREAM);
+    (void)snprintf(batch->stream, sizeof batch->stream, "%s", STREAM);
     return batch;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_door.c -- who is let in by number: in all, of one address, and while hands are being shaken. */
+/*
+ * test_door.c -- who is let in by number: in all, of one address, and while hands are being shaken.
+ */
 #include "cases.h"
 
 #include <pthread.h>

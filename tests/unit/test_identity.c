@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_identity.c -- whose a certificate is: names by the rules and by no others, addresses, facts. */
+/*
+ * test_identity.c -- whose a certificate is: names by the rules and by no others, addresses, facts.
+ */
 #include "cases.h"
 
 #include <arpa/inet.h>

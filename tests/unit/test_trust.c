@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_trust.c -- what sl_trust_load() takes, and the one sentence that it says to everything else. */
+/*
+ * test_trust.c -- what sl_trust_load() takes, and the one sentence that it says to everything else.
+ */
 #include "cases.h"
 
 #include <stdio.h>
