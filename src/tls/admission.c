@@ -26,7 +26,8 @@ static enum sl_reason judge(const struct sl_session *session, const struct sl_tr
 
     if (certificate == NULL)
         return SL_REASON_CLIENT_CERT_MISSING;
-    peer->expires_us = sl_identity_time_us(&certificate->valid_to);
+    /* The second of notAfter is the last good one (RFC 5280, section 4.1.2.5). */
+    peer->expires_us = sl_identity_time_us(&certificate->valid_to) + 1000000;
     (void)sl_identity_facts(certificate, peer->facts);
     if (!sl_identity_fingerprint(certificate, peer->fingerprint))
         return SL_REASON_CLIENT_CERT_UNREADABLE;
