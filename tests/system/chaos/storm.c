@@ -3,9 +3,9 @@
  * storm.c -- thousands of sensors in one process, to see how they come back to a server that
  * restarts.
  *
- *   storm PORT CAFILE CERTIFICATES COUNT
+ *   storm PORT CAFILE CERTIFICATES COUNT PACE
  *
- * Opens COUNT links of libsensorlink to localhost:PORT. Sensor i uses CERTIFICATES/storm-<i mod
+ * Opens COUNT links of libsensorlink to localhost:PORT, one in PACE milliseconds. Sensor i uses CERTIFICATES/storm-<i mod
  * 16>.crt and .key, and has a spool of its own in memory, hence a stream of its own. Each hands
  * over a reading at the start and at each welcome. What happens is told on standard output, a line
  * an event, in milliseconds of the monotonic clock:
@@ -122,6 +122,7 @@ static bool open_all(struct storm *storm, char **argv)
         return false;
     for (int i = 0; i < storm->count; i++) {
         storm->sensors[i].number = i;
+        storm->sensors[i].due_ms = now_ms() + i * strtol(argv[5], NULL, 10);
         if (!open_sensor(&storm->sensors[i], argv))
             return false;
     }
@@ -172,10 +173,10 @@ static bool turn(struct storm *storm)
 
 int main(int argc, char **argv)
 {
-    struct storm storm = {NULL, NULL, argc == 5 ? (int)strtol(argv[4], NULL, 10) : 0};
+    struct storm storm = {NULL, NULL, argc == 6 ? (int)strtol(argv[4], NULL, 10) : 0};
 
     if (storm.count < 1 || storm.count > COUNT_MAX) {
-        (void)fprintf(stderr, "usage: storm PORT CAFILE CERTIFICATES COUNT\n");
+        (void)fprintf(stderr, "usage: storm PORT CAFILE CERTIFICATES COUNT PACE\n");
         return EX_USAGE;
     }
     bool opened = open_all(&storm, argv);

@@ -41,7 +41,7 @@ def limits(sensors, handshakes=None):
 class Storm:
     """Sensors in the background, whose events are read when asked for."""
 
-    def __init__(self, program, folder, pki, port, sensors):
+    def __init__(self, program, folder, pki, port, sensors, pace_ms):
         certificates = folder / "certificates"
         certificates.mkdir(exist_ok=True)
         for number in range(CERTIFICATES):
@@ -52,7 +52,7 @@ class Storm:
         self._path = folder / "storm.out"
         with open(self._path, "wb") as output:
             self.process = subprocess.Popen(
-                [str(program), str(port), str(pki.good_ca.cert), str(certificates), str(sensors)],
+                [*map(str, (program, port, pki.good_ca.cert, certificates, sensors, pace_ms))],
                 stdin=subprocess.PIPE, stdout=output)
         self._read, self.events = 0, []
 
@@ -81,6 +81,10 @@ class Storm:
             if time.monotonic() > end:
                 raise AssertionError(f"{len(here)} of {sensors} sensors: {kind} in {deadline_s} s")
             time.sleep(0.05)
+
+    def processor_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2]
+        return sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -159,16 +163,17 @@ class Return:
         yield f"returned before its pause was over: {len(self.too_early)}"
 
 
-def run(programs, folder, storm_program, sensors, down_s, signum, more, deadline_s):
+def run(programs, folder, storm_program, sensors, down_s, signum, more, deadline_s, pace_ms=10):
     """One storm; returns (Return, a dict of figures)."""
     pki = programs.Pki(folder / "pki")
     server = programs.Server(folder, pki, "--quiet", *more)
     storm = None
     try:
         begin = now_ms()
-        storm = Storm(storm_program, folder, pki, server.address[1], sensors)
+        storm = Storm(storm_program, folder, pki, server.address[1], sensors, pace_ms)
         storm.wait("ack", sensors, begin, deadline_s)
-        figures = {"first connections": (storm.events[-1].at_ms - begin) / 1000}
+        figures = {"first connections of all": (storm.events[-1].at_ms - begin) / 1000}
+        figures["before"] = storm.processor_seconds()
         ended = now_ms()
         if signum == signal.SIGTERM:
             server.stop()
@@ -182,6 +187,7 @@ def run(programs, folder, storm_program, sensors, down_s, signum, more, deadline
         storm.wait("welcome", sensors, up, deadline_s)
         done = Return(storm.events, ended, up)
         figures["server's processor seconds"] = server.processor_seconds()
+        figures["sensors' processor seconds"] = storm.processor_seconds() - figures.pop("before")
         figures["server's peak memory, MiB"] = server.peak_memory() / (1 << 20)
         code = storm.close()
         if code != 0:
@@ -203,8 +209,11 @@ def main():
     parser = argparse.ArgumentParser(description="How sensors come back to a server that restarts.")
     parser.add_argument("--sensors", type=int, default=2000)
     parser.add_argument("--down", type=float, default=1.0, help="seconds without a server [1]")
+    parser.add_argument("--pace", type=int, default=20,
+                        help="milliseconds between two first connections [20]")
     parser.add_argument("--kill", action="store_true", help="SIGKILL instead of SIGTERM")
-    parser.add_argument("--handshakes", type=int, help="the server's --max-handshakes [no limit]")
+    parser.add_argument("--handshakes", type=int, default=256,
+                        help="the server's --max-handshakes [256, as without that option]")
     parser.add_argument("--deadline", type=float, default=400.0, help="for each stage [400]")
     parser.add_argument("--bin", default=os.environ.get("SENSORLINK_BIN_DIR"),
                         help="folder of the programs [$SENSORLINK_BIN_DIR]")
@@ -220,7 +229,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="sensorlink-storm-") as name:
         done, figures = run(programs, pathlib.Path(name), storm, wanted.sensors, wanted.down,
                             signal.SIGKILL if wanted.kill else signal.SIGTERM, more,
-                            wanted.deadline)
+                            wanted.deadline, wanted.pace)
     print(f"{wanted.sensors} sensors, {'SIGKILL' if wanted.kill else 'SIGTERM'}, down for "
           f"{wanted.down:g} s, --max-handshakes {more[-1]}")
     print("\n".join(done.report()))
