@@ -20,15 +20,15 @@ static const char usage[] =
     "\n"
     "Options";
 
-static const char exit_codes[] =
-    "\nExit codes (sysexits.h)\n"
-    "   0  told to end, and everything received is stored\n"
-    "  64  the command line is wrong\n"
-    "  71  the system refuses (memory)\n"
-    "  73  the log file can't be opened\n"
-    "  74  the store or an address can't be used\n"
-    "  75  another server uses this store\n"
-    "  78  a certificate, key, revocation list, address or store can't be used\n";
+static const char exit_codes[] = "\nExit codes (sysexits.h)\n"
+                                 "   0  told to end, and everything received is stored\n"
+                                 "  64  the command line is wrong\n"
+                                 "  71  the system refuses (memory)\n"
+                                 "  73  the log file can't be opened\n"
+                                 "  74  the store is damaged, or it or an address can't be used\n"
+                                 "  75  another server uses this store\n"
+                                 "  78  a certificate, key, revocation list, address or another\n"
+                                 "      program's file as store can't be used\n";
 
 /* The command line, as read. */
 struct arguments {
@@ -38,6 +38,7 @@ struct arguments {
     bool quiet;
     bool stamp;
     const char *config;
+    const char *on_corrupt;
     const char *log_file;
     struct sl_option_list listen;
     int64_t io_threads;
@@ -58,6 +59,7 @@ static void set_defaults(struct arguments *arguments)
     arguments->io_threads = (processors() + 3) / 4;
     arguments->handshake_threads = processors();
     arguments->server.store = "readings.db";
+    arguments->on_corrupt = "refuse";
     arguments->server.limits = (struct sl_server_limits){
         .door = {.connections = 10000, .per_address = 256, .handshakes = 256},
         .handshake_ms = 10000,
@@ -141,6 +143,9 @@ static const char *missing(const struct arguments *arguments)
         return "--key is missing: the server's private key";
     if (arguments->listen.count > SL_SERVER_LISTENERS_MAX)
         return "--listen is given more than 16 times";
+    if (strcmp(arguments->on_corrupt, "refuse") != 0 &&
+        strcmp(arguments->on_corrupt, "move-aside") != 0)
+        return "--on-corrupt is refuse or move-aside";
     return NULL;
 }
 
@@ -157,6 +162,7 @@ static int act(struct arguments *arguments, const struct sl_options *options)
         return show_version();
     if (missing(arguments) != NULL)
         return fail(missing(arguments), EX_USAGE);
+    arguments->server.move_aside = strcmp(arguments->on_corrupt, "move-aside") == 0;
     return serve(arguments);
 }
 
@@ -179,6 +185,8 @@ int main(int argc, char **argv)
          "where to listen; may be repeated [[::]:23456]", false},
         {"store", "FILE", SL_OPTION_TEXT, &a.server.store, 0, 0, "the readings' file [readings.db]",
          false},
+        {"on-corrupt", "HOW", SL_OPTION_TEXT, &a.on_corrupt, 0, 0,
+         "a damaged store: refuse, or move-aside and begin anew [refuse]", true},
         {"config", "FILE", SL_OPTION_TEXT, &a.config, 0, 0, "options from a file, one a line",
          false},
         {"quiet", NULL, SL_OPTION_FLAG, &a.quiet, 0, 0, "don't print each reading", false},

@@ -142,6 +142,24 @@ static void raise_descriptors(struct sl_server *server)
                     (unsigned long long)limit.rlim_cur);
 }
 
+/* A damaged store stops the server, or is moved aside, which is said: it is never deleted. */
+static enum sl_status open_file(struct sl_server *server, const struct sl_server_config *config,
+                                struct sl_store **store, char *error)
+{
+    struct sl_store_repair repair = {.move_aside = config->move_aside};
+    enum sl_status status =
+        sl_store_open_sqlite_repairing(config->store, &repair, store, error, SL_SERVER_ERROR_SIZE);
+
+    if (repair.moved_to[0] != '\0')
+        sl_log_line(server->shared.log, SL_LOG_ERROR,
+                    "the store %s is damaged: it was moved to %s, where `sqlite3 FILE .recover` "
+                    "may read what it held, and a new one is begun; sensors send again only what "
+                    "wasn't acknowledged",
+                    config->store, repair.moved_to);
+    /* To people who run servers, damage is a disk that failed, not a setting to be mended. */
+    return status == SL_BAD_INPUT && repair.damaged ? SL_IO : status;
+}
+
 static enum sl_status open_store(struct sl_server *server, const struct sl_server_config *config,
                                  char *error)
 {
@@ -152,7 +170,7 @@ static enum sl_status open_store(struct sl_server *server, const struct sl_serve
     if (strcmp(config->store, ":memory:") == 0)
         status = sl_store_open_memory(&store);
     else
-        status = sl_store_open_sqlite(config->store, &store, error, SL_SERVER_ERROR_SIZE);
+        status = open_file(server, config, &store, error);
     if (status != SL_OK)
         return status;
     status = sl_committer_start(store, (size_t)config->limits.queued_batches, config->log, hooks,

@@ -23,6 +23,7 @@ struct sl_server_config {
     const char *listen[SL_SERVER_LISTENERS_MAX]; /* "ADDR:PORT" */
     size_t listen_count;                         /* 0: "[::]:23456" */
     const char *store;                           /* file, or ":memory:" */
+    bool move_aside;                             /* a damaged store is renamed, not refused */
     size_t io_threads;                           /* 1 or more */
     size_t handshake_threads;                    /* 1 or more */
     struct sl_server_limits limits;

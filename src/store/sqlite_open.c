@@ -7,7 +7,8 @@
  * FILE.lock itself stays: removing it could let two servers in. It names the process that made it,
  * for people.
  *
- * A file that isn't a store of ours is refused before anything is written to it.
+ * A file that isn't a store of ours is refused before anything is written to it. A damaged one is
+ * never deleted: it is refused, or renamed where the caller wants that.
  */
 #include <assert.h>
 #include <errno.h>
@@ -18,18 +19,25 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/schema.h"
 #include "store/sqlite.h"
 
-enum { BUSY_TIMEOUT_MS = 5000, TEXT_SIZE = 64 };
+enum {
+    BUSY_TIMEOUT_MS = 5000,
+    TEXT_SIZE = 64,
+    CHECK_BYTES_MAX = 64 << 20, /* a larger file isn't read whole: that would take seconds */
+    NAMES_MAX = 100             /* of files moved aside in one second */
+};
 
 struct opening {
     struct sl_sqlite_store *self;
     char *path;       /* the file's real path, so that links to it meet at one lock */
     const char *name; /* as the user wrote it, for sentences */
     bool fresh;       /* an empty database: the tables aren't there yet */
+    struct sl_store_repair *repair;
     char *error;
     size_t error_size;
 };
@@ -55,10 +63,12 @@ static enum sl_status say_sqlite(const struct opening *opening, enum sl_status s
     const char *detail = opening->self->error;
     const char *advice = "";
 
-    if (status == SL_BAD_INPUT)
-        advice =
-            "; it was left as it is: keep a copy of it and of its -wal file, try `sqlite3 FILE "
-            ".recover`, or name another store";
+    if (status == SL_BAD_INPUT) {
+        opening->repair->damaged = true;
+        advice = "; it was left as it is: keep a copy of it and of its -wal file, try `sqlite3 "
+                 "FILE .recover`; to go on at once, name another store or start with "
+                 "--on-corrupt=move-aside";
+    }
     snprintf(opening->error, opening->error_size, "store '%s': %s%s", opening->name, detail,
              advice);
     /* A full disk isn't "another server has it open", which is what SL_LIMIT means to an opener. */
@@ -67,7 +77,7 @@ static enum sl_status say_sqlite(const struct opening *opening, enum sl_status s
 
 static enum sl_status sync_folder(const struct opening *opening)
 {
-    char *copy = strdup(opening->name);
+    char *copy = strdup(opening->path != NULL ? opening->path : opening->name);
 
     if (copy == NULL)
         return SL_NOMEM;
@@ -215,6 +225,32 @@ static enum sl_status identify(struct opening *opening)
     return SL_OK;
 }
 
+/* Reads the whole of a file that isn't too large for damage; see CHECK_BYTES_MAX. */
+static enum sl_status check_pages(const struct opening *opening)
+{
+    struct sl_sqlite_store *self = opening->self;
+    sqlite3_stmt *statement = NULL;
+    int64_t pages = 0;
+    int64_t page_size = 0;
+    enum sl_status status = ask(opening, "PRAGMA page_count", &pages);
+
+    if (status == SL_OK)
+        status = ask(opening, "PRAGMA page_size", &page_size);
+    if (status != SL_OK || pages * page_size > CHECK_BYTES_MAX)
+        return status;
+    if (sqlite3_prepare_v2(self->db, "PRAGMA quick_check(1)", -1, &statement, NULL) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW) {
+        status = say_sqlite(opening, sl_sqlite_fail(self, "can't read it"));
+    } else if (strcmp((const char *)sqlite3_column_text(statement, 0), "ok") != 0) {
+        snprintf(self->error, sizeof self->error, "it is damaged: %.200s",
+                 (const char *)sqlite3_column_text(statement, 0));
+        self->error[strcspn(self->error, "\n")] = '\0';
+        status = say_sqlite(opening, SL_BAD_INPUT);
+    }
+    (void)sqlite3_finalize(statement);
+    return status;
+}
+
 /*
  * Some file systems can't do WAL; SQLite then stays in another mode without calling that an error.
  */
@@ -327,34 +363,135 @@ static void give_up(struct sl_sqlite_store *self)
     free(self);
 }
 
-enum sl_status sl_store_open_sqlite(const char *path, struct sl_store **store, char *error,
-                                    size_t error_size)
+/* Opens, checks or makes the file. After a failure the caller gives opening->self up. */
+static enum sl_status open_file(struct opening *opening)
 {
-    struct opening opening = {
-        .self = new_store(), .name = path, .error = error, .error_size = error_size};
+    enum sl_status status = make_file(opening);
 
+    if (status == SL_OK && opening->self->lock_fd < 0)
+        status = lock_file(opening);
+    if (status == SL_OK)
+        status = connect(opening, opening->path, 0);
+    if (status == SL_OK)
+        status = checkpoint_on_close(opening, 0);
+    if (status == SL_OK)
+        status = identify(opening);
+    if (status == SL_OK && !opening->fresh)
+        status = check_pages(opening);
+    if (status == SL_OK)
+        status = configure(opening, true);
+    if (status == SL_OK)
+        status = checkpoint_on_close(opening, 1);
+    return status;
+}
+
+/* Renames the file and what belongs to it to `to`; where it has no such file that's fine. */
+static enum sl_status rename_all(const struct opening *opening, const char *to)
+{
+    /* The database last: with another log than its own it must never be opened. */
+    static const char *const endings[] = {"-wal", "-shm", ""};
+
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        char *from_name = NULL;
+        char *to_name = NULL;
+        int failed = asprintf(&from_name, "%s%s", opening->path, endings[i]) < 0;
+
+        if (!failed && asprintf(&to_name, "%s%s", to, endings[i]) < 0)
+            failed = 1;
+        if (!failed)
+            failed = rename(from_name, to_name) != 0 && errno != ENOENT;
+
+        enum sl_status status = failed ? say_errno(opening, "can't move it aside") : SL_OK;
+
+        free(from_name);
+        free(to_name);
+        if (status != SL_OK)
+            return status;
+    }
+    return sync_folder(opening);
+}
+
+/* Finds a name that is free, and gives it to the damaged file. */
+static enum sl_status move_aside(const struct opening *opening)
+{
+    char *to = opening->repair->moved_to;
+    size_t size = sizeof opening->repair->moved_to;
+    char stamp[TEXT_SIZE] = "";
+    time_t now = time(NULL);
+    struct tm utc;
+    bool taken = true;
+
+    if (gmtime_r(&now, &utc) != NULL)
+        (void)strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
+    for (int i = 0; i < NAMES_MAX && taken; i++) {
+        int len = i == 0 ? snprintf(to, size, "%s.corrupt-%s", opening->path, stamp)
+                         : snprintf(to, size, "%s.corrupt-%s.%d", opening->path, stamp, i);
+
+        if (len < 0 || (size_t)len >= size)
+            break;
+        taken = access(to, F_OK) == 0;
+    }
+
+    enum sl_status status =
+        taken ? say(opening, SL_IO, "no name is free to move it aside") : rename_all(opening, to);
+
+    if (status != SL_OK)
+        to[0] = '\0';
+    return status;
+}
+
+/* The damaged file makes way, while the lock is held, and a new one is made. */
+static enum sl_status start_anew(struct opening *opening)
+{
+    int lock_fd = opening->self->lock_fd;
+
+    opening->self->lock_fd = -1;
+    give_up(opening->self);
+    opening->self = new_store();
+    if (opening->self == NULL) {
+        (void)close(lock_fd);
+        return SL_NOMEM;
+    }
+    opening->self->lock_fd = lock_fd;
+
+    enum sl_status status = move_aside(opening);
+    const char *name = opening->name;
+    char *path = opening->path;
+
+    if (status == SL_OK) {
+        opening->name = path; /* the name may be a link, which leads nowhere now */
+        opening->path = NULL;
+        status = open_file(opening);
+        opening->name = name;
+        free(path);
+    }
+    return status;
+}
+
+enum sl_status sl_store_open_sqlite_repairing(const char *path, struct sl_store_repair *repair,
+                                              struct sl_store **store, char *error,
+                                              size_t error_size)
+{
+    struct opening opening = {.self = new_store(),
+                              .name = path,
+                              .repair = repair,
+                              .error = error,
+                              .error_size = error_size};
+
+    repair->damaged = false;
+    repair->moved_to[0] = '\0';
     snprintf(error, error_size, "store '%s': no memory", path);
     if (opening.self == NULL)
         return SL_NOMEM;
 
-    enum sl_status status = make_file(&opening);
+    enum sl_status status = open_file(&opening);
 
-    if (status == SL_OK)
-        status = lock_file(&opening);
-    if (status == SL_OK)
-        status = connect(&opening, opening.path, 0);
-    if (status == SL_OK)
-        status = checkpoint_on_close(&opening, 0);
-    if (status == SL_OK)
-        status = identify(&opening);
-    if (status == SL_OK)
-        status = checkpoint_on_close(&opening, 1);
-    if (status == SL_OK)
-        status = configure(&opening, true);
-
+    if (status == SL_BAD_INPUT && repair->damaged && repair->move_aside)
+        status = start_anew(&opening);
     free(opening.path);
     if (status != SL_OK) {
-        give_up(opening.self);
+        if (opening.self != NULL)
+            give_up(opening.self);
         return status;
     }
     error[0] = '\0';
@@ -362,12 +499,22 @@ enum sl_status sl_store_open_sqlite(const char *path, struct sl_store **store, c
     return SL_OK;
 }
 
+enum sl_status sl_store_open_sqlite(const char *path, struct sl_store **store, char *error,
+                                    size_t error_size)
+{
+    struct sl_store_repair repair = {.move_aside = false};
+
+    return sl_store_open_sqlite_repairing(path, &repair, store, error, error_size);
+}
+
 /* The same engine on a database in memory: one engine less that could behave in its own way. */
 enum sl_status sl_store_open_memory(struct sl_store **store)
 {
     char error[SL_SQLITE_ERROR_SIZE];
+    struct sl_store_repair repair = {.move_aside = false};
     struct opening opening = {.self = new_store(),
                               .name = ":memory:",
+                              .repair = &repair,
                               .fresh = true,
                               .error = error,
                               .error_size = sizeof error};

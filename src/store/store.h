@@ -14,6 +14,8 @@
 #ifndef SL_STORE_STORE_H
 #define SL_STORE_STORE_H
 
+#include <stdbool.h>
+
 #include "base/peer.h"
 #include "store/block.h"
 #include "wire/message.h"
@@ -39,6 +41,24 @@ struct sl_store_stream {
  */
 SL_MUST_USE enum sl_status sl_store_open_sqlite(const char *path, struct sl_store **store,
                                                 char *error, size_t error_size);
+
+/* What is done about a damaged file, and what was. */
+struct sl_store_repair {
+    bool move_aside;     /* in: rename it, with its log, and make a new store in its place */
+    bool damaged;        /* out: the file is damaged; not one of another program or version */
+    char moved_to[4096]; /* out: its new name; empty where it wasn't moved */
+};
+
+/*
+ * The same, telling a damaged file from one that isn't ours, and moving it aside where that is
+ * wanted: FILE becomes FILE.corrupt-<UTC time>, its -wal and -shm follow, and nothing is deleted.
+ * A file of up to 64 MB is read whole for damage before it is used; the damage of a larger one may
+ * show up later, and then the store fails.
+ */
+SL_MUST_USE enum sl_status sl_store_open_sqlite_repairing(const char *path,
+                                                          struct sl_store_repair *repair,
+                                                          struct sl_store **store, char *error,
+                                                          size_t error_size);
 
 /* A store in memory that forgets everything at close; for tests and --store :memory:. */
 SL_MUST_USE enum sl_status sl_store_open_memory(struct sl_store **store);
