@@ -10,8 +10,8 @@
  * was forgotten and the program started again. Its stream id names that numbering; it is random
  * and made with the spool.
  *
- * Readings may be given up before the server has them (a cap), and some can't be kept at all (a full
- * disk). Their numbers stay in the spool as gaps, each with a reason, until the server knows.
+ * Readings may be given up before the server has them (a cap), and some can't be kept at all (a
+ * full disk). Their numbers stay in the spool as gaps, each with a reason, until the server knows.
  *
  * Memory   A spool is made by its open function and freed by its close function.
  * Threads  One thread at a time.

@@ -6,8 +6,8 @@
  * where every certificate is "not valid yet", or, set back on purpose, in a year in which an old
  * one is valid again. So there is a moment that the clock can't be before: this program was built
  * then, or this clock and a server's agreed on it. A day less is allowed, for clocks that differ
- * honestly. A server's time alone isn't believed: its clock may be the wrong one, and a floor in the
- * future would keep every sensor away that ever heard of it.
+ * honestly. A server's time alone isn't believed: its clock may be the wrong one, and a floor in
+ * the future would keep every sensor away that ever heard of it.
  *
  * Threads  Pure functions.
  */

@@ -20,7 +20,10 @@
  */
 SL_MUST_USE enum sl_status sl_floor_file_read(const char *path, int64_t *floor_us);
 
-/* Writes it anew: either the old or the new line is there, whatever happens. SL_IO: errno; SL_NOMEM. */
+/*
+ * Writes it anew: either the old or the new line is there, whatever happens. SL_IO: errno;
+ * SL_NOMEM.
+ */
 SL_MUST_USE enum sl_status sl_floor_file_write(const char *path, int64_t floor_us);
 
 #endif

@@ -23,9 +23,9 @@ struct sl_runner;
 
 /*
  * While the spool's disk fails, the runner holds what it was given in memory and tries again. Then
- * it depends on client.spool_full: with SL_CLIENT_BLOCK the source has to wait; else what comes when
- * the memory is full is counted, and becomes a gap once the disk works (SL_GAP_NOT_KEPT). A crash
- * before that loses the count: those numbers were never given out.
+ * it depends on client.spool_full: with SL_CLIENT_BLOCK the source has to wait; else what comes
+ * when the memory is full is counted, and becomes a gap once the disk works (SL_GAP_NOT_KEPT). A
+ * crash before that loses the count: those numbers were never given out.
  */
 #define SL_GAP_NOT_KEPT "not-kept"
 

@@ -161,7 +161,9 @@ static bool joins(const struct slot *slot, const struct slot *later, bool crowde
     return slot->last > 0 && later->last > 0 && (crowded || strcmp(slot->text, later->text) == 0);
 }
 
-/* Makes the gaps in the first `count` slots one where they can be; there is nothing else in them. */
+/*
+ * Makes the gaps in the first `count` slots one where they can be; there is nothing else in them.
+ */
 static void join_gaps(struct memory *memory, size_t count, bool crowded)
 {
     size_t to = count;

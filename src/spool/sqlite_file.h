@@ -83,9 +83,9 @@ int sl_sqlite_run(sqlite3_stmt *statement);
 int sl_sqlite_ask(sqlite3_stmt *statement, const int64_t *numbers, int count, int64_t *answer);
 
 /*
- * The work on gaps inside an open transaction; each returns SQLite's code. sqlite_gaps.c.
- * drop: the `count` oldest readings become gaps, up to `*last`. add: `first`..`last` are one. forget: numbers up to `seq`
- * are no more. count: sets file->gap_numbers.
+ * The work on gaps inside an open transaction; each returns SQLite's code. sqlite_gaps.c. drop: the
+ * `count` oldest readings become gaps, up to `*last`. add: `first`..`last` are one. forget: numbers
+ * up to `seq` are no more. count: sets file->gap_numbers.
  */
 int sl_sqlite_gaps_drop(struct sl_sqlite *file, int64_t count, const char *reason, int64_t *last);
 int sl_sqlite_gaps_add(struct sl_sqlite *file, int64_t first, int64_t last, const char *reason);

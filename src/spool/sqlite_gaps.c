@@ -60,7 +60,9 @@ int sl_sqlite_gaps_add(struct sl_sqlite *file, int64_t first, int64_t last, cons
     return code;
 }
 
-/* The readings that are given up next: from `*first` on, up to a gap, the end, or `count` of them. */
+/*
+ * The readings that are given up next: from `*first` on, up to a gap, the end, or `count` of them.
+ */
 static int find_oldest(struct sl_sqlite *file, int64_t from, int64_t count, int64_t *first,
                        int64_t *last)
 {

@@ -2,6 +2,7 @@
 /* forgetful_vfs.c -- see forgetful_vfs.h. */
 #include "support/forgetful_vfs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,7 +136,7 @@ static struct file *make_file(struct sl_forgetful *disk, const char *name)
             file = &disk->files[i];
     if (!file || strlen(name) >= NAME_SIZE)
         abort();
-    (void)strncpy(file->name, name, NAME_SIZE - 1);
+    (void)snprintf(file->name, sizeof(file->name), "%s", name);
     return file;
 }
 

@@ -2,18 +2,20 @@
 /*
  * forgetful_vfs.h -- a disk for SQLite that forgets at a power cut what wasn't synced.
  *
- * Files are in memory: the bytes that programs see, and beside them the bytes that are safe, and the
- * writes in between. A chosen write, truncation, sync or deletion is the one at which the power goes:
- * it doesn't complete, everything fails after it, and of what wasn't synced a random part is kept:
- * each write whole, not at all, or torn into sectors of 512 bytes of which some are kept, in any
- * order. When the power is on again, what survived is what is there.
+ * Files are in memory: the bytes that programs see, and beside them the bytes that are safe, and
+ * the writes in between. A chosen write, truncation, sync or deletion is the one at which the power
+ * goes: it doesn't complete, everything fails after it, and of what wasn't synced a random part is
+ * kept: each write whole, not at all, or torn into sectors of 512 bytes of which some are kept, in
+ * any order. When the power is on again, what survived is what is there.
  *
  * As on a real disk a new file's name is safe after its first sync (SQLite syncs the folder then),
- * and with it all names of the folder; until then a deletion may be forgotten. One byte that is written never
- * changes another (SQLITE_IOCAP_POWERSAFE_OVERWRITE, as SQLite's own VFS says of disks).
+ * and with it all names of the folder; until then a deletion may be forgotten. One byte that is
+ * written never changes another (SQLITE_IOCAP_POWERSAFE_OVERWRITE, as SQLite's own VFS says of
+ * disks).
  *
  * Memory   sl_forgetful_new() to sl_forgetful_free(). Files of some megabytes.
- * Limits   One connection writes at a time: locks are granted to everybody. SL_FORGETFUL_FILES files.
+ * Limits   One connection writes at a time: locks are granted to everybody. SL_FORGETFUL_FILES
+ *          files.
  * Threads  One.
  */
 #ifndef SL_TESTS_SUPPORT_FORGETFUL_VFS_H

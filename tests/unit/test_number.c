@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_number.c -- the first number in what files and commands say, and scaling without rounding. */
+/*
+ * test_number.c -- the first number in what files and commands say, and scaling without rounding.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
  * times with other remains, and in every other run again while it recovers.
  *
  * What has to be there afterwards is exact: the spool as it was after the last commit that said
- * SL_OK, or after the one under way. Two tests show that the check can fail: with a disk whose syncs
- * lie, and with a spool that doesn't sync.
+ * SL_OK, or after the one under way. Two tests show that the check can fail: with a disk whose
+ * syncs lie, and with a spool that doesn't sync.
  *
  * SENSORLINK_POWER_SEEDS  how many runs for each cut point (3)
  * SENSORLINK_POWER_SEED   the first one's seed (1)
@@ -229,7 +229,9 @@ static void cut_in_recovery(const struct scene *scene)
     sl_forgetful_cut_at(scene->disk, 0);
 }
 
-/* One run whose power goes at write `cut`; null where all is well after. `*done`: it went nowhere. */
+/*
+ * One run whose power goes at write `cut`; null where all is well after. `*done`: it went nowhere.
+ */
 static const char *run(const struct scene *scene, int64_t cut, uint32_t seed, bool *done)
 {
     struct story story;

@@ -5,10 +5,10 @@
  *
  *   storm PORT CAFILE CERTIFICATES COUNT PACE
  *
- * Opens COUNT links of libsensorlink to localhost:PORT, one in PACE milliseconds. Sensor i uses CERTIFICATES/storm-<i mod
- * 16>.crt and .key, and has a spool of its own in memory, hence a stream of its own. Each hands
- * over a reading at the start and at each welcome. What happens is told on standard output, a line
- * an event, in milliseconds of the monotonic clock:
+ * Opens COUNT links of libsensorlink to localhost:PORT, one in PACE milliseconds. Sensor i uses
+ * CERTIFICATES/storm-<i mod 16>.crt and .key, and has a spool of its own in memory, hence a stream
+ * of its own. Each hands over a reading at the start and at each welcome. What happens is told on
+ * standard output, a line an event, in milliseconds of the monotonic clock:
  *
  *   MS SENSOR welcome LAST
  *   MS SENSOR ack SEQ
