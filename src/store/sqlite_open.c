@@ -29,6 +29,7 @@ enum {
     BUSY_TIMEOUT_MS = 5000,
     TEXT_SIZE = 64,
     CHECK_BYTES_MAX = 64 << 20, /* a larger file isn't read whole: that would take seconds */
+    PAGE_SIZE = 4096,           /* of the stores that SQLite makes for us */
     NAMES_MAX = 100             /* of files moved aside in one second */
 };
 
@@ -57,13 +58,28 @@ static enum sl_status say_errno(const struct opening *opening, const char *what)
     return SL_IO;
 }
 
+/*
+ * A file without SQLite's mark at its beginning may be a store that lost its first page, or no
+ * database at all: somebody's text, say. A store has whole pages.
+ */
+static bool was_a_store(const struct opening *opening)
+{
+    struct stat about;
+
+    if (sqlite3_errcode(opening->self->db) != SQLITE_NOTADB)
+        return true;
+    return stat(opening->path, &about) == 0 && about.st_size > 0 && about.st_size % PAGE_SIZE == 0;
+}
+
 /* Says what SQLite said, with what to do where the file itself is the fault. */
 static enum sl_status say_sqlite(const struct opening *opening, enum sl_status status)
 {
     const char *detail = opening->self->error;
     const char *advice = "";
 
-    if (status == SL_BAD_INPUT) {
+    if (status == SL_BAD_INPUT && !was_a_store(opening)) {
+        advice = "; it was left as it is: name another store";
+    } else if (status == SL_BAD_INPUT) {
         opening->repair->damaged = true;
         advice = "; it was left as it is: keep a copy of it and of its -wal file, try `sqlite3 "
                  "FILE .recover`; to go on at once, name another store or start with "

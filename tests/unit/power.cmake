@@ -7,3 +7,4 @@ target_link_libraries(sl_test_forgetful PUBLIC sl_sqlite PRIVATE sl_flags)
 
 sl_test(NAME test_power_spool SOURCES test_power_spool.c LINK sl_spool sl_test_forgetful)
 sl_test(NAME test_power_store SOURCES test_power_store.c LINK sl_store sl_test_peer sl_test_forgetful)
+sl_test(NAME test_power_corrupt SOURCES test_power_corrupt.c LINK sl_store sl_test_peer)
