@@ -80,6 +80,16 @@ static void on_event(void *ctx, const struct sl_client_event *event)
     }
 }
 
+/* What every one of them would look up, without asking anybody. */
+static enum sl_status resolve(void *ctx, const char *host, struct sl_client_addresses *addresses)
+{
+    (void)ctx;
+    (void)host;
+    addresses->count = 1;
+    (void)snprintf(addresses->at[0], sizeof(addresses->at[0]), "127.0.0.1");
+    return SL_OK;
+}
+
 static bool open_sensor(struct sensor *sensor, char **argv)
 {
     char cert[PATH_SIZE];
@@ -90,6 +100,7 @@ static bool open_sensor(struct sensor *sensor, char **argv)
                                       .ca_file = argv[2],
                                       .cert_file = cert,
                                       .key_file = key,
+                                      .resolve = resolve,
                                       .on_event = on_event,
                                       .ctx = sensor};
     int pair = sensor->number % CERTIFICATES;
