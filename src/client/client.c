@@ -327,9 +327,12 @@ static uint64_t draw_random(int64_t now_ms)
 }
 
 /* The try or session is over, for dial.failure: closes it, tells, and pauses. */
-static void give_up(struct sl_client *client, int64_t now_ms)
+static void give_up(struct sl_client *client)
 {
     struct sl_failure failure = client->dial.failure;
+
+    /* The step may have been long (a commit, a handshake), and `bye` asks for a pause from now. */
+    int64_t now_ms = sl_clock_monotonic_ms();
 
     if (client->stage == SL_STAGE_UP && now_ms - client->up_ms >= HELD_MS)
         sl_backoff_success(&client->backoff);
@@ -405,7 +408,7 @@ static void step_dial(struct sl_client *client, int64_t now_ms)
     if (client->wanted == SL_WANT_READ || client->wanted == SL_WANT_WRITE)
         return;
     if (client->wanted != SL_OK || sl_uplink_hello(client) != SL_OK) {
-        give_up(client, now_ms);
+        give_up(client);
         return;
     }
     client->stage = SL_STAGE_WELCOMING;
@@ -438,7 +441,7 @@ static void step_uplink(struct sl_client *client, int64_t now_ms)
     if (client->stage == SL_STAGE_WELCOMING && client->sender.welcomed)
         client->stage = SL_STAGE_UP;
     if (status != SL_OK || too_late(client, now_ms))
-        give_up(client, now_ms);
+        give_up(client);
 }
 
 enum sl_status sl_client_step(struct sl_client *client)
@@ -454,7 +457,7 @@ enum sl_status sl_client_step(struct sl_client *client)
             sl_dial_start(&client->dial);
             client->stage = SL_STAGE_DIALLING;
         } else {
-            give_up(client, now_ms);
+            give_up(client);
         }
     }
     if (client->stage == SL_STAGE_DIALLING)
