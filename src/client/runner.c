@@ -345,6 +345,14 @@ static bool is_full(const struct sl_runner *runner)
     return progress.kept >= runner->max_readings;
 }
 
+/* True where a source that was held back may go on: also to be counted only. */
+static bool has_room(const struct sl_runner *runner)
+{
+    bool counts = runner->spool_fails && runner->drops;
+
+    return !is_full(runner) && (runner->pending.count == 0 || counts);
+}
+
 static void step(struct sl_runner *runner)
 {
     /* The step may close the descriptor and open another one of the same number. */
@@ -360,8 +368,7 @@ static void step(struct sl_runner *runner)
     if (runner->floor_ms > 0 && sl_loop_now_ms(runner->loop) - runner->floor_ms >= FLOOR_MS)
         write_floor(runner);
     leave_if_done(runner);
-    if (runner->source_waits && runner->pending.count == 0 && !is_full(runner) &&
-        runner->exit_code < 0) {
+    if (runner->source_waits && has_room(runner) && runner->exit_code < 0) {
         runner->source_waits = false;
         if (runner->source && !runner->ended && !runner->leaving)
             runner->source->resume(runner->source);
