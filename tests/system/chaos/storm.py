@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 HERE = pathlib.Path(__file__).resolve().parent
 CERTIFICATES = 16  # as in storm.c
+PRINTED_LATER_MS = 100  # a busy machine may take so long between an event and its line
 
 
 class Event(NamedTuple):
@@ -121,7 +122,7 @@ class Return:
             if event.sensor in last_pause:
                 self.attempts[event.sensor] += 1
                 before = last_pause[event.sensor]
-                if event.at_ms < before.at_ms + int(before.rest[0]):
+                if event.at_ms + PRINTED_LATER_MS < before.at_ms + int(before.rest[0]):
                     self.too_early.append((before, event))
             if event.kind == "welcome":
                 self.back[event.sensor] = (event.at_ms - up_ms) / 1000
