@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 sl_test(NAME test_backoff SOURCES test_backoff.c LINK sl_client)
 sl_test(NAME test_client SOURCES test_client.c LINK sl_client)
+target_link_options(test_client PRIVATE -Wl,--wrap=sl_clock_wall_us)
 sl_test(NAME test_number SOURCES test_number.c LINK sl_sources)
 sl_test(NAME test_spec SOURCES test_spec.c LINK sl_sources)

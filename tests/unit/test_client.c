@@ -38,7 +38,8 @@ struct certificates {
 struct heard {
     int disconnected;
     int faults;
-    int asked; /* the resolver */
+    int asked;       /* the resolver */
+    int64_t dropped; /* the last number that was given up */
     int64_t retry_ms;
     char reason[64];
     char text[ERROR_SIZE];
@@ -49,6 +50,8 @@ static void on_event(void *ctx, const struct sl_client_event *event)
     struct heard *heard = ctx;
     heard->disconnected += event->kind == SL_CLIENT_DISCONNECTED;
     heard->faults += event->kind == SL_CLIENT_FAULT;
+    if (event->kind == SL_CLIENT_DROPPED)
+        heard->dropped = event->seq;
     heard->retry_ms = event->retry_ms;
     (void)snprintf(heard->reason, sizeof(heard->reason), "%s", event->reason);
     (void)snprintf(heard->text, sizeof(heard->text), "%s", event->text);
@@ -415,6 +418,146 @@ static void test_client_spool_that_fails_is_told_by_the_step_and_closed_once(voi
     (void)close(fd);
 }
 
+static void test_client_drops_the_oldest_where_that_is_wanted_and_says_so(void **state)
+{
+    struct heard heard = {0};
+    int fd = -1;
+    struct sl_client_progress progress;
+    struct sl_client_config config = config_of(*state, &heard);
+    config.port = refusing_port(&fd);
+    config.spool_max_readings = 5;
+    config.spool_full = SL_CLIENT_DROP_OLDEST;
+    struct sl_client *client = open_client(&config);
+
+    for (int i = 1; i <= 8; i++)
+        assert_int_equal(sl_client_submit(client, 0, "t", i, NULL, NULL), SL_OK);
+    assert_int_equal(sl_client_step(client), SL_OK);
+    assert_int_equal(heard.dropped, 3);
+    sl_client_progress(client, &progress);
+    assert_int_equal(progress.submitted, 8);
+    assert_int_equal(progress.kept, 5);
+    sl_client_close(client);
+    (void)close(fd);
+}
+
+static void test_client_full_spool_refuses_where_it_may_not_drop(void **state)
+{
+    struct heard heard = {0};
+    struct sl_client_config config = config_of(*state, &heard);
+    config.spool_max_readings = 2;
+    struct sl_client *client = open_client(&config);
+    assert_int_equal(sl_client_submit(client, 0, "t", 1, NULL, NULL), SL_OK);
+    assert_int_equal(sl_client_submit(client, 0, "t", 2, NULL, NULL), SL_OK);
+    assert_int_equal(sl_client_submit(client, 0, "t", 3, NULL, NULL), SL_LIMIT);
+    assert_non_null(strstr(sl_client_error(client), "holds 2 readings"));
+    sl_client_close(client);
+}
+
+static void test_client_gives_up_what_is_too_old_before_it_dials(void **state)
+{
+    struct heard heard = {0};
+    int fd = -1;
+    struct sl_client_progress progress;
+    struct sl_client_config config = config_of(*state, &heard);
+    config.port = refusing_port(&fd);
+    config.spool_max_age_ms = 60000;
+    assert_int_equal(sl_spool_open_memory(10, &config.spool), SL_OK);
+    int64_t seq = 0;
+    assert_int_equal(
+        config.spool->functions->append(config.spool, 1700000000000000, "t: 1", 4, &seq), SL_OK);
+    assert_int_equal(config.spool->functions->append(config.spool, INT64_MIN, "t: 2", 4, &seq),
+                     SL_OK);
+    assert_int_equal(config.spool->functions->commit(config.spool), SL_OK);
+    struct sl_client *client = open_client(&config);
+    assert_int_equal(sl_client_step(client), SL_OK);
+    assert_int_equal(heard.dropped, 1);
+    sl_client_progress(client, &progress);
+    assert_int_equal(progress.kept, 1); /* without a time it has no age */
+    sl_client_close(client);
+    (void)close(fd);
+}
+
+static void test_client_omit_gives_numbers_to_what_could_not_be_kept(void **state)
+{
+    struct heard heard = {0};
+    int64_t seq = 0;
+    struct sl_client_config config = config_of(*state, &heard);
+    struct sl_client *client = open_client(&config);
+    assert_int_equal(sl_client_omit(client, 3, "not-kept"), SL_OK);
+    assert_int_equal(sl_client_deadline_ms(client), 0);
+    assert_int_equal(sl_client_submit(client, 0, "t", 1, NULL, &seq), SL_OK);
+    assert_int_equal(seq, 4);
+    assert_int_equal(sl_client_omit(client, 1, "Not A Reason"), SL_BAD_INPUT);
+    assert_int_equal(sl_client_omit(client, 1, ""), SL_BAD_INPUT);
+    assert_int_equal(sl_client_omit(client, 0, "not-kept"), SL_BAD_INPUT);
+    sl_client_close(client);
+}
+
+static void test_client_spool_without_drop_is_refused_where_it_would_have_to(void **state)
+{
+    struct heard heard = {0};
+    int closed = 0;
+    struct sl_client *client = NULL;
+    char error[ERROR_SIZE];
+    struct bad_spool bad = {.spool = {&bad_functions}, .closed = &closed};
+    struct sl_client_config config = config_of(*state, &heard);
+    config.spool = &bad.spool;
+    config.spool_full = SL_CLIENT_DROP_OLDEST;
+    assert_int_equal(sl_client_open(&config, &client, error, sizeof(error)), SL_BAD_INPUT);
+    assert_non_null(strstr(error, "can't give readings up"));
+    assert_int_equal(closed, 0);
+}
+
+/* The clock of this test program (--wrap): the true one, moved. */
+static int64_t *clock_move_us(void)
+{
+    static int64_t move_us;
+    return &move_us;
+}
+
+int64_t __real_sl_clock_wall_us(void);
+int64_t __wrap_sl_clock_wall_us(void);
+int64_t __wrap_sl_clock_wall_us(void)
+{
+    return __real_sl_clock_wall_us() + *clock_move_us();
+}
+
+static void test_client_whose_clock_is_before_its_build_says_so_and_goes_on_when_it_is_set(
+    void **state)
+{
+    struct heard heard = {0};
+    int fd = -1;
+    struct sl_client_config config = config_of(*state, &heard);
+    config.port = refusing_port(&fd);
+    *clock_move_us() = -sl_clock_wall_us() + INT64_C(5000000); /* 1970, as after a cold start */
+    struct sl_client *client = open_client(&config);
+    step_until(client, &heard.disconnected, 1);
+    assert_string_equal(heard.reason, "clock-behind");
+    assert_non_null(strstr(heard.text, "clock says 1970-01-01"));
+    assert_non_null(strstr(heard.text, "this program was built then"));
+
+    *clock_move_us() = 0;
+    step_until(client, &heard.disconnected, 2);
+    assert_string_equal(heard.reason, "connect-failed");
+    sl_client_close(client);
+    (void)close(fd);
+}
+
+static void test_client_clock_less_than_a_day_before_its_floor_is_fine(void **state)
+{
+    struct heard heard = {0};
+    int fd = -1;
+    struct sl_client_config config = config_of(*state, &heard);
+    config.port = refusing_port(&fd);
+    config.clock_floor_us = sl_clock_wall_us() + INT64_C(23) * 3600 * 1000000;
+    struct sl_client *client = open_client(&config);
+    assert_int_equal(sl_client_clock_floor_us(client), config.clock_floor_us);
+    step_until(client, &heard.disconnected, 1);
+    assert_string_equal(heard.reason, "connect-failed");
+    sl_client_close(client);
+    (void)close(fd);
+}
+
 static void test_client_version_names_both_libraries(void **state)
 {
     (void)state;
@@ -436,6 +579,14 @@ int main(void)
         cmocka_unit_test(test_client_asks_its_resolver_until_it_answers_and_tries_each_address),
         cmocka_unit_test(test_client_says_what_its_resolver_said),
         cmocka_unit_test(test_client_spool_that_fails_is_told_by_the_step_and_closed_once),
+        cmocka_unit_test(test_client_drops_the_oldest_where_that_is_wanted_and_says_so),
+        cmocka_unit_test(test_client_full_spool_refuses_where_it_may_not_drop),
+        cmocka_unit_test(test_client_gives_up_what_is_too_old_before_it_dials),
+        cmocka_unit_test(test_client_omit_gives_numbers_to_what_could_not_be_kept),
+        cmocka_unit_test(test_client_spool_without_drop_is_refused_where_it_would_have_to),
+        cmocka_unit_test(
+            test_client_whose_clock_is_before_its_build_says_so_and_goes_on_when_it_is_set),
+        cmocka_unit_test(test_client_clock_less_than_a_day_before_its_floor_is_fine),
         cmocka_unit_test(test_client_version_names_both_libraries),
     };
     return cmocka_run_group_tests(tests, make_certificates, remove_certificates);

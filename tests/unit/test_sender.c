@@ -299,6 +299,40 @@ static void test_sender_at_the_last_numbers_stops_before_they_run_out(void **sta
     assert_int_equal(sl_sender_room(&talk.sender), 0);
 }
 
+static void test_sender_again_sends_the_last_acknowledged_number_once_more(void **state)
+{
+    struct talk talk;
+
+    (void)state;
+    begin(&talk, 2);
+    hear(&talk, "welcome 7 - a\n");
+    sl_sender_again(&talk.sender);
+    assert_int_equal(talk.sender.next, 7);
+    assert_int_equal(sl_sender_room(&talk.sender), 3); /* one more than the window, just once */
+    assert_int_equal(send_reading(&talk), SL_OK);
+    assert_int_equal(talk.sender.next, 8);
+    assert_int_equal(sl_sender_room(&talk.sender), 2);
+    talk.events[0] = '\0';
+    hear(&talk, "ack 7\n");
+    assert_string_equal(talk.events, "ack 7|");
+    assert_int_equal(talk.sender.acknowledged, 7);
+}
+
+static void test_sender_again_with_a_gap_goes_on_after_it(void **state)
+{
+    struct talk talk;
+
+    (void)state;
+    begin(&talk, 10);
+    hear(&talk, "welcome 7 - a\n");
+    sl_sender_again(&talk.sender);
+    assert_int_equal(
+        sl_sender_gap(&talk.sender, 9, "spool-full", talk.said, sizeof(talk.said), &talk.said_len),
+        SL_OK);
+    assert_memory_equal(talk.said, "gap 7 9 spool-full\n", talk.said_len);
+    assert_int_equal(talk.sender.next, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +344,8 @@ int main(void)
         cmocka_unit_test(test_sender_line_too_long_is_broken),
         cmocka_unit_test(test_sender_before_welcome_takes_only_welcome_and_bye),
         cmocka_unit_test(test_sender_after_bye_or_broken_sends_nothing_more),
+        cmocka_unit_test(test_sender_again_sends_the_last_acknowledged_number_once_more),
+        cmocka_unit_test(test_sender_again_with_a_gap_goes_on_after_it),
         cmocka_unit_test(test_sender_at_the_last_numbers_stops_before_they_run_out),
     };
 
