@@ -7,11 +7,13 @@
  */
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/utf8.h"
@@ -24,10 +26,21 @@ struct sl_log {
     bool stamp;
 };
 
-/* "e": closed in programs that we start, such as those of `--exec`. */
 static FILE *open_stream(const char *path)
 {
-    return path == NULL ? stdout : fopen(path, "ae");
+    FILE *stream;
+    int fd;
+
+    if (path == NULL)
+        return stdout;
+    /* Readings stand in it: it is for those who may read the store. */
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return NULL;
+    stream = fdopen(fd, "a");
+    if (stream == NULL)
+        (void)close(fd);
+    return stream;
 }
 
 static void close_stream(FILE *stream)

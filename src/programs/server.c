@@ -100,6 +100,21 @@ static int exit_code(enum sl_status status)
     }
 }
 
+/* The orderly end, and whether it was one. */
+static int leave(struct sl_server *server, struct sl_log *log)
+{
+    enum sl_status status = sl_server_close(server);
+
+    if (status == SL_OK)
+        sl_log_line(log, SL_LOG_STORY, "everything received is stored; goodbye");
+    else
+        sl_log_line(log, SL_LOG_ERROR,
+                    "not everything received is stored, because the store failed; what wasn't "
+                    "acknowledged is still with its sensor, plain lines are lost");
+    sl_log_free(log);
+    return status == SL_OK ? EX_OK : EX_IOERR;
+}
+
 static int serve(struct arguments *arguments)
 {
     enum sl_log_level level = arguments->quiet ? SL_LOG_STORY : SL_LOG_READING;
@@ -123,11 +138,10 @@ static int serve(struct arguments *arguments)
     status = sl_server_open(&arguments->server, &server, error);
     if (status == SL_OK) {
         sl_server_run(server);
-        sl_server_close(server);
-        sl_log_line(log, SL_LOG_STORY, "everything received is stored; goodbye");
+        return leave(server, log);
     }
     sl_log_free(log);
-    return status == SL_OK ? EX_OK : fail(error, exit_code(status));
+    return fail(error, exit_code(status));
 }
 
 /* The files that must be named, checked here so that the sentence speaks of options. */

@@ -96,19 +96,35 @@ enum sl_status sl_batch_reading(struct sl_batch *batch, int64_t seq,
     return SL_OK;
 }
 
+/* The last item, where it's a gap for the same reason that ends just before `first`. */
+static struct sl_batch_item *same_gap(const struct sl_batch *batch, int64_t first,
+                                      struct sl_bytes reason)
+{
+    struct sl_batch_item *item = batch->count == 0 ? NULL : &batch->items[batch->count - 1];
+
+    if (item == NULL || item->gap_last == 0 || item->gap_last != first - 1)
+        return NULL;
+    return sl_bytes_equal(sl_bytes_of(item->gap_reason), reason) ? item : NULL;
+}
+
 enum sl_status sl_batch_gap(struct sl_batch *batch, int64_t first, int64_t last,
                             struct sl_bytes reason)
 {
-    struct sl_batch_item *item = add_item(batch);
+    struct sl_batch_item *item = same_gap(batch, first, reason);
 
     assert(reason.len <= SL_REASON_MAX && last != 0);
+    batch->last = last;
+    if (item != NULL) {
+        item->gap_last = last;
+        return SL_OK;
+    }
+    item = add_item(batch);
     if (item == NULL)
         return SL_NOMEM;
     item->gap_first = first;
     item->gap_last = last;
     memcpy(item->gap_reason, reason.at, reason.len);
     batch->text_len += sizeof *item;
-    batch->last = last;
     return SL_OK;
 }
 

@@ -37,6 +37,7 @@ struct sl_batch {
     struct sl_peer *peer;        /* one reference of its own */
     bool opens;                  /* opens `stream` rather than storing items */
     char stream[SL_STREAM_SIZE]; /* opens: the id */
+    int64_t opening;             /* the answer to `opens`: which opening this was, of all */
     int64_t stream_id;           /* the store's key; set by the answer to `opens` */
     int64_t last;                /* highest number in it; the answer sets what is on disk */
     struct sl_batch_item *items;

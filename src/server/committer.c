@@ -13,6 +13,7 @@ struct sl_committer {
     struct sl_queue queue;
     struct sl_committer_hooks hooks;
     pthread_t thread;
+    int64_t openings; /* streams opened so far: the later of two sessions has the higher number */
     bool failing; /* the last transaction failed: said once when it begins and once when it ends */
 };
 
@@ -51,6 +52,7 @@ static enum sl_status store_batch(struct sl_committer *committer, struct sl_batc
         if (status == SL_OK) {
             batch->stream_id = stream.id;
             batch->last = stream.last;
+            batch->opening = ++committer->openings;
         }
         return status;
     }
@@ -143,13 +145,17 @@ enum sl_status sl_committer_submit(struct sl_committer *committer, struct sl_bat
     return sl_queue_push(&committer->queue, &batch->queued);
 }
 
-void sl_committer_stop(struct sl_committer *committer)
+enum sl_status sl_committer_stop(struct sl_committer *committer)
 {
+    bool failing;
+
     if (committer == NULL)
-        return;
+        return SL_OK;
     sl_queue_close(&committer->queue);
     (void)pthread_join(committer->thread, NULL);
+    failing = committer->failing;
     sl_queue_clear(&committer->queue);
     sl_store_close(committer->store);
     free(committer);
+    return failing ? SL_IO : SL_OK;
 }

@@ -42,7 +42,10 @@ SL_MUST_USE enum sl_status sl_committer_start(struct sl_store *store, size_t que
 SL_MUST_USE enum sl_status sl_committer_submit(struct sl_committer *committer,
                                                struct sl_batch *batch);
 
-/* Commits what is queued, answers it, ends the thread, closes the store, frees. Null is allowed. */
-void sl_committer_stop(struct sl_committer *committer);
+/*
+ * Commits what is queued, answers it, ends the thread, closes the store, frees. Null is allowed.
+ * SL_IO where the last transaction failed: something received isn't stored.
+ */
+enum sl_status sl_committer_stop(struct sl_committer *committer);
 
 #endif

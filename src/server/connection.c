@@ -50,7 +50,7 @@ void sl_connection_enter(struct sl_connection *connection, enum sl_connection_st
     int64_t now_ms = sl_clock_monotonic_ms();
 
     if (connection->state == SL_CONNECTION_HANDSHAKE && state != SL_CONNECTION_HANDSHAKE)
-        sl_door_authenticated(connection->shared->door);
+        sl_door_authenticated(connection->shared->door, &connection->address);
     connection->state = state;
     switch (state) {
     case SL_CONNECTION_HANDSHAKE:
@@ -128,7 +128,7 @@ void sl_connection_free(struct sl_connection *connection)
     assert(connection->under_way == NULL);
     sl_streams_leave(connection->shared->streams, connection);
     if (connection->state == SL_CONNECTION_HANDSHAKE)
-        sl_door_authenticated(connection->shared->door);
+        sl_door_authenticated(connection->shared->door, &connection->address);
     sl_door_leave(connection->shared->door, &connection->address);
     sl_session_free(connection->session);
     sl_socket_close(&connection->socket, false);
@@ -296,7 +296,7 @@ static void watch_sensor(struct sl_connection *connection)
     if (sl_clock_wall_us() >= sl_peer_expires_us(connection->peer)) {
         (void)snprintf(refusal.facts, sizeof refusal.facts, "%s", sl_peer_facts(connection->peer));
         expel(connection, &refusal);
-    } else if (connection->credit < 0) {
+    } else if (connection->held_back) {
         /* It's we who don't read: that isn't idleness of the sensor. */
         connection->deadline_ms = sl_clock_monotonic_ms() + connection->shared->limits.idle_ms;
         if (!sl_intake_paused(connection))
@@ -304,10 +304,21 @@ static void watch_sensor(struct sl_connection *connection)
     }
 }
 
+/*
+ * A peer that says nothing at all may hold its place for a third of the time that a handshake has.
+ */
+static int64_t silence_over_ms(const struct sl_connection *connection)
+{
+    return connection->shared->limits.handshake_ms * 2 / 3;
+}
+
 void sl_connection_tick(struct sl_connection *connection, int64_t now_ms)
 {
     if (connection->state == SL_CONNECTION_READING)
         watch_sensor(connection);
+    if (connection->state == SL_CONNECTION_HANDSHAKE && sl_session_silent(connection->session) &&
+        now_ms >= connection->deadline_ms - silence_over_ms(connection))
+        connection->deadline_ms = now_ms;
     if (now_ms < connection->deadline_ms && now_ms != INT64_MAX)
         return;
     switch (connection->state) {

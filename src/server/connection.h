@@ -58,8 +58,11 @@ struct sl_connection {
     struct sl_peer *peer;      /* null until admitted */
     struct sl_trust *trust;    /* under which it was admitted, last */
     struct sl_allow_rule rule; /* what this trust's allow list says of it */
-    double credit;             /* readings that its rate lets it send now; below 0: held back */
-    int64_t credit_ms;         /* when that was so */
+    int64_t charged;           /* lines charged to its rate so far */
+    bool held_back;            /* it sent more than its rate */
+    int64_t refused;           /* refused readings told in the log */
+    int64_t refused_ms;        /* when the last was told */
+    int64_t refused_untold;    /* refused since, and not told */
     struct sl_receiver receiver;
     int64_t stream_id;      /* the store's key, once opened */
     struct sl_buffer input; /* decrypted, but not taken while the stream is being opened */

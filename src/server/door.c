@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 4096 };
+enum { BUCKETS = 4096, SHARE_LEAST = 8 };
 
 struct entry {
     struct entry *next;
     struct sl_address_key key;
     int64_t count;
+    int64_t handshakes;
 };
 
 struct sl_door {
@@ -61,8 +62,21 @@ static struct entry **find(struct sl_door *door, const struct sl_address_key *ke
     return at;
 }
 
+/*
+ * One address may have a quarter of the handshakes under way, so that it can't lock the others out.
+ */
+static int64_t handshake_share(const struct sl_door *door)
+{
+    int64_t share = door->limits.handshakes / 4;
+
+    if (share >= SHARE_LEAST)
+        return share;
+    return door->limits.handshakes < SHARE_LEAST ? door->limits.handshakes : SHARE_LEAST;
+}
+
 /* Counts one more of this address; the lock is held. */
-static enum sl_status count_address(struct sl_door *door, const struct sl_address_key *key)
+static enum sl_status count_address(struct sl_door *door, const struct sl_address_key *key,
+                                    const char **which)
 {
     struct entry **at = find(door, key);
 
@@ -76,7 +90,11 @@ static enum sl_status count_address(struct sl_door *door, const struct sl_addres
     }
     if ((*at)->count >= door->limits.per_address)
         return SL_LIMIT;
+    *which = "an address's share of --max-handshakes";
+    if ((*at)->handshakes >= handshake_share(door))
+        return SL_LIMIT;
     (*at)->count++;
+    (*at)->handshakes++;
     return SL_OK;
 }
 
@@ -93,7 +111,7 @@ static enum sl_status enter_locked(struct sl_door *door, const struct sl_address
     if (door->handshakes >= door->limits.handshakes)
         return SL_LIMIT;
     *which = "--max-connections-per-address";
-    status = count_address(door, key);
+    status = count_address(door, key, which);
     if (status != SL_OK)
         return status;
     door->connections++;
@@ -113,10 +131,16 @@ enum sl_status sl_door_enter(struct sl_door *door, const struct sl_address *addr
     return status;
 }
 
-void sl_door_authenticated(struct sl_door *door)
+void sl_door_authenticated(struct sl_door *door, const struct sl_address *address)
 {
+    struct sl_address_key key = sl_address_key(address);
+    struct entry **at;
+
     (void)pthread_mutex_lock(&door->lock);
     door->handshakes--;
+    at = find(door, &key);
+    assert(*at != NULL);
+    (*at)->handshakes--;
     (void)pthread_mutex_unlock(&door->lock);
 }
 

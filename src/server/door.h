@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * door.h -- counts who is in: connections, connections of one address, and handshakes under way.
- * The cheap refusals come first, before a stranger has cost more than an accept().
+ * door.h -- counts who is in: connections, connections of one address, and handshakes under way, of
+ * which one address may have a quarter (8 at least). The cheap refusals come first, before a
+ * stranger has cost more than an accept().
  *
  * Memory   A small entry for each address that is in.
  * Limits   Those given to sl_door_new().
@@ -33,7 +34,7 @@ SL_MUST_USE enum sl_status sl_door_enter(struct sl_door *door, const struct sl_a
                                          const char **which);
 
 /* Its handshake is no longer under way (over or failed). */
-void sl_door_authenticated(struct sl_door *door);
+void sl_door_authenticated(struct sl_door *door, const struct sl_address *address);
 
 /* It's gone. */
 void sl_door_leave(struct sl_door *door, const struct sl_address *address);

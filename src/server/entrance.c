@@ -11,6 +11,8 @@ enum { RETRY_REFUSED_MS = 300000 };
 
 static void tell_refusal(const struct sl_connection *connection, const struct sl_refusal *refusal)
 {
+    if (!sl_shared_may_tell(connection->shared))
+        return;
     sl_log_line(connection->shared->log, SL_LOG_WARNING, "refused %s: %s: %s%s%s%s",
                 connection->address_text, sl_reason_id(refusal->reason),
                 sl_reason_text(refusal->reason), refusal->facts[0] == '\0' ? "" : " (",
@@ -66,14 +68,11 @@ static void move_in(struct sl_connection *connection)
         sl_connection_free(connection);
 }
 
-/* What a trust lets this sensor do; a full credit to begin with. */
 void sl_entrance_take_rule(struct sl_connection *connection, struct sl_trust *trust)
 {
     sl_trust_unref(connection->trust);
     connection->trust = trust;
     connection->rule = sl_admission_rule(trust, connection->peer);
-    connection->credit = connection->rule.rate;
-    connection->credit_ms = sl_clock_monotonic_ms();
 }
 
 static void admit(struct sl_connection *connection)

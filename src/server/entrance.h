@@ -20,8 +20,7 @@ void sl_entrance_step(struct sl_connection *connection);
 void sl_entrance_late(struct sl_connection *connection);
 
 /*
- * What `trust` (whose reference is taken over) lets this sensor do; with a full credit to begin
- * with.
+ * What `trust` (whose reference is taken over) lets this sensor do.
  */
 void sl_entrance_take_rule(struct sl_connection *connection, struct sl_trust *trust);
 

@@ -2,14 +2,17 @@
 /* intake.c -- from decrypted bytes to the committer and back; see intake.h. */
 #include "server/intake.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "server/rates.h"
 #include "server/streams.h"
 
 enum {
     CHUNK = SL_SESSION_RECORD_MAX + 1, /* one record's content */
-    SHARE = 8, /* chunks a turn, so that one sensor can't hold the others up */
+    SHARE = 4,         /* chunks a turn, so that one sensor can't hold the others up */
+    REFUSED_TOLD = 20, /* refused readings of a session that are told one by one */
     RETRY_STORE_MS = 10000,
     RETRY_GRAMMAR_MS = 60000,
     RETRY_REFUSED_MS = 300000,
@@ -44,6 +47,29 @@ static enum sl_status tell(struct sl_connection *connection, struct sl_batch *ba
                            sl_peer_name(connection->peer), text);
 }
 
+/* A few lines are told one by one, then one a second: a flood of bad lines isn't a flood of log. */
+static void tell_refused(struct sl_connection *connection, const struct sl_receiver_step *step)
+{
+    int64_t now_ms = sl_clock_monotonic_ms();
+    char left_out[48] = "";
+
+    if (connection->refused >= REFUSED_TOLD && now_ms - connection->refused_ms < 1000) {
+        connection->refused_untold++;
+        return;
+    }
+    if (connection->refused_untold > 0)
+        (void)snprintf(left_out, sizeof left_out, " (and %lld more before it)",
+                       (long long)connection->refused_untold);
+    connection->refused++;
+    connection->refused_untold = 0;
+    connection->refused_ms = now_ms;
+    sl_log_line(connection->shared->log, SL_LOG_WARNING, "%s (%s): %s %lld isn't logged: %s: %s%s",
+                sl_peer_name(connection->peer), connection->address_text,
+                step->seq == 0 ? "line" : "reading",
+                (long long)(step->seq == 0 ? connection->receiver.lines : step->seq),
+                step->reason.at, step->text, left_out);
+}
+
 static enum sl_status take_refused(struct sl_connection *connection,
                                    const struct sl_receiver_step *step)
 {
@@ -51,11 +77,7 @@ static enum sl_status take_refused(struct sl_connection *connection,
     char line[SL_LINE_MAX];
     size_t len = 0;
 
-    sl_log_line(connection->shared->log, SL_LOG_WARNING,
-                "%s (%s): reading %lld isn't logged: %s: %s", sl_peer_name(connection->peer),
-                connection->address_text,
-                (long long)(step->seq == 0 ? connection->receiver.lines : step->seq),
-                step->reason.at, step->text);
+    tell_refused(connection, step);
     if (step->seq == 0)
         return SL_OK;
     batch = filling(connection);
@@ -71,9 +93,6 @@ static enum sl_status take_reading(struct sl_connection *connection,
 {
     struct sl_batch *batch;
 
-    /* Without a rate nobody is held back, and whoever is silent is idle. */
-    if (connection->rule.rate > 0)
-        connection->credit -= 1;
     if (!sl_allow_names(&connection->rule, step->reading.name))
         return take_refused(connection,
                             &(struct sl_receiver_step){
@@ -179,20 +198,17 @@ static enum sl_status take_kept(struct sl_connection *connection)
     return status;
 }
 
-/* Adds what the time since the last look earned: at most one second's readings, or one. */
+/* Every line counts, whatever it says: what is refused costs as much as what is logged. */
 static bool over_rate(struct sl_connection *connection)
 {
-    int64_t now_ms = sl_clock_monotonic_ms();
-    double rate = connection->rule.rate;
-    double most = rate < 1 ? 1 : rate;
+    int64_t lines = connection->receiver.lines - connection->charged;
 
-    if (rate == 0)
-        return false;
-    connection->credit += rate * (double)(now_ms - connection->credit_ms) / 1000;
-    connection->credit_ms = now_ms;
-    if (connection->credit > most)
-        connection->credit = most;
-    return connection->credit < 0;
+    connection->charged = connection->receiver.lines;
+    connection->held_back =
+        connection->rule.rate > 0 &&
+        sl_rates_charge(connection->shared->rates, sl_peer_name(connection->peer),
+                        connection->rule.rate, lines, sl_clock_monotonic_ms());
+    return connection->held_back;
 }
 
 bool sl_intake_paused(struct sl_connection *connection)
@@ -291,7 +307,8 @@ static void opened(struct sl_connection *connection, const struct sl_batch *batc
     connection->stream_id = batch->stream_id;
     if (connection->receiver.state != SL_RECEIVER_OPENING)
         return;
-    if (sl_streams_take(connection->shared->streams, batch->stream_id, connection) != SL_OK)
+    if (sl_streams_take(connection->shared->streams, batch->stream_id, batch->opening,
+                        connection) != SL_OK)
         connection->dead = true;
     if (sl_receiver_opened(&connection->receiver, batch->last, sl_clock_wall_us(),
                            sl_bytes_of(sl_peer_name(connection->peer)), line, sizeof line,

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "net/listener.h"
 #include "server/connection.h"
+#include "server/rates.h"
 #include "server/streams.h"
 #include "server/worker.h"
 
@@ -61,9 +62,10 @@ static void on_accepted(void *ctx, int fd, const struct sl_address *address)
         (void)close(fd);
         return;
     }
-    sl_log_line(server->shared.log, SL_LOG_STORY, "connection from %s", text);
+    if (sl_shared_may_tell(&server->shared))
+        sl_log_line(server->shared.log, SL_LOG_STORY, "connection from %s", text);
     if (sl_connection_new(&server->shared, fd, address, &connection) != SL_OK) {
-        sl_door_authenticated(server->shared.door);
+        sl_door_authenticated(server->shared.door, address);
         sl_door_leave(server->shared.door, address);
         tell_turned_away(server, text, "memory");
         return;
@@ -167,10 +169,12 @@ static enum sl_status open_store(struct sl_server *server, const struct sl_serve
     struct sl_store *store = NULL;
     enum sl_status status;
 
-    if (strcmp(config->store, ":memory:") == 0)
-        status = sl_store_open_memory(&store);
-    else
-        status = open_file(server, config, &store, error);
+    /* SQLite's name for a store in memory: what is acknowledged would be on no disk. */
+    if (strcmp(config->store, ":memory:") == 0) {
+        (void)snprintf(error, SL_SERVER_ERROR_SIZE, "--store :memory: isn't a file");
+        return SL_BAD_INPUT;
+    }
+    status = open_file(server, config, &store, error);
     if (status != SL_OK)
         return status;
     status = sl_committer_start(store, (size_t)config->limits.queued_batches, config->log, hooks,
@@ -205,6 +209,8 @@ static enum sl_status start_threads(struct sl_server *server, const struct sl_se
 
     if (status == SL_OK)
         status = sl_streams_new(&shared->streams);
+    if (status == SL_OK)
+        status = sl_rates_new(&shared->rates);
     if (status == SL_OK)
         status = start_workers(server, config->io_threads, &shared->io, &shared->io_count);
     if (status == SL_OK)
@@ -305,12 +311,13 @@ enum sl_status sl_server_open(const struct sl_server_config *config, struct sl_s
     made->shared.log = config->log;
     made->files = config->files;
     (void)pthread_mutex_init(&made->shared.trust_lock, NULL);
+    (void)pthread_mutex_init(&made->shared.tell_lock, NULL);
     made->told_ms = sl_clock_monotonic_ms() - TELL_EVERY_MS;
     tell_where(made);
     raise_descriptors(made);
     status = set_up(made, config, error);
     if (status != SL_OK) {
-        sl_server_close(made);
+        (void)sl_server_close(made);
         return status;
     }
     sl_log_line(config->log, SL_LOG_STORY, "waiting for sensors");
@@ -343,24 +350,28 @@ static void free_workers(struct sl_worker **workers, size_t count)
  * sensors; then sensors go, which needs the committer; then the committer, which answers into
  * workers' queues.
  */
-void sl_server_close(struct sl_server *server)
+enum sl_status sl_server_close(struct sl_server *server)
 {
     struct sl_shared *shared;
+    enum sl_status status;
 
     if (server == NULL)
-        return;
+        return SL_OK;
     shared = &server->shared;
     for (size_t i = 0; i < server->listener_count; i++)
         sl_listener_close(server->listeners[i]);
     stop_workers(shared->handshakes, shared->handshake_count);
     stop_workers(shared->io, shared->io_count);
-    sl_committer_stop(shared->committer);
+    status = sl_committer_stop(shared->committer);
     free_workers(shared->handshakes, shared->handshake_count);
     free_workers(shared->io, shared->io_count);
     sl_streams_free(shared->streams);
+    sl_rates_free(shared->rates);
     sl_door_free(shared->door);
     sl_trust_unref(shared->trust);
     (void)pthread_mutex_destroy(&shared->trust_lock);
+    (void)pthread_mutex_destroy(&shared->tell_lock);
     sl_loop_free(server->loop);
     free(server);
+    return status;
 }

@@ -22,7 +22,7 @@ struct sl_server_config {
     struct sl_trust_files files;
     const char *listen[SL_SERVER_LISTENERS_MAX]; /* "ADDR:PORT" */
     size_t listen_count;                         /* 0: "[::]:23456" */
-    const char *store;                           /* file, or ":memory:" */
+    const char *store;                           /* file */
     bool move_aside;                             /* a damaged store is renamed, not refused */
     size_t io_threads;                           /* 1 or more */
     size_t handshake_threads;                    /* 1 or more */
@@ -48,7 +48,10 @@ SL_MUST_USE enum sl_status sl_server_open(const struct sl_server_config *config,
  */
 void sl_server_run(struct sl_server *server);
 
-/* Frees. Null is allowed. */
-void sl_server_close(struct sl_server *server);
+/*
+ * Drains and frees; null is allowed. SL_IO where the store failed and not everything received is
+ * stored.
+ */
+enum sl_status sl_server_close(struct sl_server *server);
 
 #endif

@@ -17,6 +17,7 @@
 
 struct sl_worker;
 struct sl_streams;
+struct sl_rates;
 
 struct sl_server_limits {
     struct sl_door_limits door;
@@ -31,10 +32,15 @@ struct sl_server_limits {
 struct sl_shared {
     struct sl_server_limits limits;
     struct sl_log *log;
+    pthread_mutex_t tell_lock; /* over the three below */
+    double tell_credit;        /* lines about strangers that may be told now */
+    int64_t tell_ms;
+    int64_t untold;
     pthread_mutex_t trust_lock;
     struct sl_trust *trust; /* today's; see sl_shared_trust() */
     struct sl_door *door;
     struct sl_streams *streams;
+    struct sl_rates *rates;
     struct sl_committer *committer;
     struct sl_worker **io; /* workers of authenticated sensors */
     size_t io_count;
@@ -47,5 +53,11 @@ struct sl_trust *sl_shared_trust(struct sl_shared *shared);
 
 /* From now on this is the trust; takes over the reference. */
 void sl_shared_set_trust(struct sl_shared *shared, struct sl_trust *trust);
+
+/*
+ * May a line about a stranger be told? A burst of them yes, then some a second, so that nobody
+ * unknown can fill the log's disk; how many were left out is told in their stead.
+ */
+bool sl_shared_may_tell(struct sl_shared *shared);
 
 #endif

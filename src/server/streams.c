@@ -12,6 +12,7 @@ enum { BUCKETS = 4096 };
 struct entry {
     struct entry *next;
     int64_t stream_id;
+    int64_t opening;
     struct sl_connection *connection;
 };
 
@@ -52,7 +53,7 @@ static struct entry **find(struct sl_streams *streams, int64_t stream_id)
 }
 
 /* The lock is held, so the older connection, which leaves under it, is still there to be marked. */
-static enum sl_status take_locked(struct sl_streams *streams, int64_t stream_id,
+static enum sl_status take_locked(struct sl_streams *streams, int64_t stream_id, int64_t opening,
                                   struct sl_connection *connection)
 {
     struct entry **at = find(streams, stream_id);
@@ -65,20 +66,26 @@ static enum sl_status take_locked(struct sl_streams *streams, int64_t stream_id,
         entry->stream_id = stream_id;
         *at = entry;
     } else {
-        atomic_store(&entry->connection->superseded, true);
-        sl_worker_superseded(entry->connection->worker);
+        bool newer = opening > entry->opening;
+        struct sl_connection *older = newer ? entry->connection : connection;
+
+        atomic_store(&older->superseded, true);
+        sl_worker_superseded(older->worker);
+        if (!newer)
+            return SL_OK;
     }
+    entry->opening = opening;
     entry->connection = connection;
     return SL_OK;
 }
 
-enum sl_status sl_streams_take(struct sl_streams *streams, int64_t stream_id,
+enum sl_status sl_streams_take(struct sl_streams *streams, int64_t stream_id, int64_t opening,
                                struct sl_connection *connection)
 {
     enum sl_status status;
 
     (void)pthread_mutex_lock(&streams->lock);
-    status = take_locked(streams, stream_id, connection);
+    status = take_locked(streams, stream_id, opening, connection);
     (void)pthread_mutex_unlock(&streams->lock);
     return status;
 }

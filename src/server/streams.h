@@ -18,11 +18,11 @@ SL_MUST_USE enum sl_status sl_streams_new(struct sl_streams **streams);
 void sl_streams_free(struct sl_streams *streams); /* null is allowed; none may be open */
 
 /*
- * `connection` has `stream_id` open now. Whoever had it before is marked (connection->superseded)
- * and its worker is told. SL_OK or SL_NOMEM.
+ * `connection` has `stream_id` open, by the store's opening number `opening`. Whoever of two has
+ * the lower number is marked (connection->superseded) and its worker is told. SL_OK or SL_NOMEM.
  */
 SL_MUST_USE enum sl_status sl_streams_take(struct sl_streams *streams, int64_t stream_id,
-                                           struct sl_connection *connection);
+                                           int64_t opening, struct sl_connection *connection);
 
 /* The connection is about to go; nothing happens where it has no stream, or no longer. */
 void sl_streams_leave(struct sl_streams *streams, struct sl_connection *connection);

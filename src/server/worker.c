@@ -238,12 +238,15 @@ enum sl_status sl_worker_start(struct sl_shared *shared, struct sl_worker **work
 
 enum sl_status sl_worker_adopt(struct sl_worker *worker, struct sl_connection *connection)
 {
-    enum sl_status status = sl_queue_push(&worker->adopted, &connection->queued);
+    enum sl_status status;
 
-    if (status == SL_OK) {
-        (void)atomic_fetch_add(&worker->load, 1);
+    /* Counted before it's there, because the worker may count it off at once. */
+    (void)atomic_fetch_add(&worker->load, 1);
+    status = sl_queue_push(&worker->adopted, &connection->queued);
+    if (status == SL_OK)
         sl_inbox_wake(worker->inbox);
-    }
+    else
+        (void)atomic_fetch_sub(&worker->load, 1);
     return status;
 }
 

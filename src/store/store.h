@@ -60,7 +60,7 @@ SL_MUST_USE enum sl_status sl_store_open_sqlite_repairing(const char *path,
                                                           struct sl_store **store, char *error,
                                                           size_t error_size);
 
-/* A store in memory that forgets everything at close; for tests and --store :memory:. */
+/* A store in memory that forgets everything at close; for tests. */
 SL_MUST_USE enum sl_status sl_store_open_memory(struct sl_store **store);
 
 /* Rolls back what isn't committed, and frees. Null is allowed. */

@@ -14,7 +14,11 @@
 #include "tls/verify.h"
 #include "wire/message.h"
 
-enum { READ_TRIES = 16, WIRE_MAX = SL_SESSION_OUT_MAX + 32768 };
+enum {
+    READ_TRIES = 16,
+    READ_MAX = 20480, /* from the transport: one record of content, and a few without */
+    WIRE_MAX = SL_SESSION_OUT_MAX + 32768
+};
 
 struct sl_session {
     mbedtls_ssl_context ssl;
@@ -23,7 +27,7 @@ struct sl_session {
     struct sl_verify verify;
     struct sl_record record; /* the peer's records, until the handshake is over */
     struct sl_buffer out;    /* encrypted, not sent yet */
-    size_t budget;           /* bytes that may still be read before the handshake is over */
+    size_t budget;           /* bytes that may be read, in the whole handshake or in one call */
     bool blocked;            /* the transport had nothing more at the last try */
     bool over_budget;
     bool established;
@@ -49,25 +53,23 @@ static int receive(void *ctx, unsigned char *bytes, size_t cap)
     size_t len = 0;
     enum sl_status status;
 
-    if (!session->established && session->budget == 0) {
+    if (session->budget == 0) {
         session->over_budget = true;
         return MBEDTLS_ERR_SSL_CONN_EOF;
     }
-    if (!session->established && cap > session->budget)
+    if (cap > session->budget)
         cap = session->budget;
     status = session->transport.receive(session->transport.ctx, bytes, cap, &len);
     if (status != SL_OK)
         return receive_code(session, status);
-    if (!session->established) {
-        session->budget -= len;
+    session->budget -= len;
+    if (!session->established)
         sl_record_look(&session->record, bytes, len);
-    }
     return (int)len;
 }
 
 /*
- * Always takes everything, so the library never has to repeat a write (mbedtls.md's rule; see
- * session.h).
+ * Always takes everything, so the library never has to repeat a write.
  */
 static int keep(void *ctx, const unsigned char *bytes, size_t len)
 {
@@ -289,6 +291,8 @@ enum sl_status sl_session_read(struct sl_session *session, char *bytes, size_t c
     /*
      * "Want read" doesn't mean that the transport is empty, nor 0 that it ended: ask the transport.
      */
+    /* The library reads on while alerts come that end nothing: a peer could hold us for ever. */
+    session->budget = READ_MAX;
     for (int tries = 0; tries < READ_TRIES; tries++) {
         int code;
 
@@ -298,6 +302,8 @@ enum sl_status sl_session_read(struct sl_session *session, char *bytes, size_t c
             *len = (size_t)code;
             return SL_OK;
         }
+        if (session->over_budget)
+            return refuse(session, SL_IO, SL_REASON_TLS_BROKEN, "too many records without content");
         if (session->transport_end != SL_OK)
             return session->transport_end;
         if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
@@ -361,6 +367,11 @@ enum sl_status sl_session_close(struct sl_session *session)
     if (session->established && !session->broken)
         (void)mbedtls_ssl_close_notify(&session->ssl);
     return sl_session_flush(session);
+}
+
+bool sl_session_silent(const struct sl_session *session)
+{
+    return session->record.first_len == 0;
 }
 
 bool sl_session_acknowledged(const struct sl_session *session)

@@ -104,6 +104,9 @@ const struct sl_refusal *sl_session_refusal(const struct sl_session *session);
 /* True where the handshake is over and nothing failed since. */
 bool sl_session_established(const struct sl_session *session);
 
+/* True while not a single byte has come from the peer. */
+bool sl_session_silent(const struct sl_session *session);
+
 /* For the tls room only. */
 struct mbedtls_x509_crt;
 const struct mbedtls_x509_crt *sl_session_peer_certificate(const struct sl_session *session);

@@ -54,6 +54,13 @@ static void leave(struct sl_door *door, const char *text)
     sl_door_leave(door, &from);
 }
 
+static void authenticated(struct sl_door *door, const char *text)
+{
+    struct sl_address from = address(text);
+
+    sl_door_authenticated(door, &from);
+}
+
 static void test_door_lets_in_as_many_as_its_limit(void **state)
 {
     struct sl_door *door = door_of(2, 10, 10);
@@ -63,7 +70,7 @@ static void test_door_lets_in_as_many_as_its_limit(void **state)
     enter(door, "192.0.2.2");
     refuse(door, "192.0.2.3", "--max-connections");
     /* A handshake that is over makes no room for another connection; one that leaves does. */
-    sl_door_authenticated(door);
+    authenticated(door, "192.0.2.1");
     refuse(door, "192.0.2.3", "--max-connections");
     leave(door, "192.0.2.1");
     enter(door, "192.0.2.3");
@@ -81,11 +88,11 @@ static void test_door_counts_handshakes_until_they_are_over(void **state)
     enter(door, "192.0.2.1");
     enter(door, "192.0.2.1");
     refuse(door, "192.0.2.1", "--max-handshakes");
-    sl_door_authenticated(door);
+    authenticated(door, "192.0.2.1");
     enter(door, "192.0.2.1");
     refuse(door, "192.0.2.2", "--max-handshakes");
-    sl_door_authenticated(door);
-    sl_door_authenticated(door);
+    authenticated(door, "192.0.2.1");
+    authenticated(door, "192.0.2.1");
     for (int i = 0; i < 3; i++)
         leave(door, "192.0.2.1");
     /* The same room as at first. */
@@ -93,9 +100,29 @@ static void test_door_counts_handshakes_until_they_are_over(void **state)
     enter(door, "192.0.2.1");
     refuse(door, "192.0.2.1", "--max-handshakes");
     for (int i = 0; i < 2; i++) {
-        sl_door_authenticated(door);
+        authenticated(door, "192.0.2.1");
         leave(door, "192.0.2.1");
     }
+    sl_door_free(door);
+}
+
+static void test_door_gives_one_address_a_quarter_of_the_handshakes(void **state)
+{
+    struct sl_door *door = door_of(100, 100, 40);
+
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        enter(door, "192.0.2.1");
+    refuse(door, "192.0.2.1", "an address's share of --max-handshakes");
+    enter(door, "192.0.2.2");
+    authenticated(door, "192.0.2.1");
+    enter(door, "192.0.2.1");
+    authenticated(door, "192.0.2.2");
+    leave(door, "192.0.2.2");
+    for (int i = 0; i < 10; i++)
+        authenticated(door, "192.0.2.1");
+    for (int i = 0; i < 11; i++)
+        leave(door, "192.0.2.1");
     sl_door_free(door);
 }
 
@@ -182,7 +209,7 @@ static void come_and_go(struct sl_door *door, int number, int *refused)
         return;
     }
     (void)sched_yield();
-    sl_door_authenticated(door);
+    sl_door_authenticated(door, &from);
     sl_door_leave(door, &from);
 }
 
@@ -220,7 +247,7 @@ static void test_door_of_many_threads_counts_back_to_zero(void **state)
         enter(door, "192.0.2.1");
     refuse(door, "192.0.2.2", "--max-connections");
     for (int i = 0; i < THREADS - 1; i++) {
-        sl_door_authenticated(door);
+        authenticated(door, "192.0.2.1");
         leave(door, "192.0.2.1");
     }
     sl_door_free(door);
@@ -231,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_door_lets_in_as_many_as_its_limit),
         cmocka_unit_test(test_door_counts_handshakes_until_they_are_over),
+        cmocka_unit_test(test_door_gives_one_address_a_quarter_of_the_handshakes),
         cmocka_unit_test(test_door_counts_each_address_by_itself),
         cmocka_unit_test(test_door_takes_a_mapped_address_for_the_same_ipv4_address),
         cmocka_unit_test(test_door_takes_addresses_of_one_64_for_one),
