@@ -19,12 +19,17 @@ EX_UNAVAILABLE=69
 
 BUILD=(gcc libc6-dev cmake ninja-build pkgconf libmbedtls-dev libsqlite3-dev libuv1-dev libinih-dev
     openssl)
-TEST=(libcmocka-dev python3 sqlite3 locales)
+TEST=(libcmocka-dev python3 sqlite3 locales git mandoc)
 TOOLS=(clang libclang-rt-dev llvm valgrind libc6-dbg)
 CHECK=(clang-format clang-tidy cppcheck shellcheck)
 ROOT=(debootstrap debian-archive-keyring util-linux)
 
 say() { printf '%s\n' "$*" >&2; }
+
+usage() {
+    sed -n '4,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"
+    exit 0
+}
 
 wanted=()
 for group in "${@:-build}"; do
@@ -34,6 +39,7 @@ for group in "${@:-build}"; do
     tools) wanted+=("${TOOLS[@]}") ;;
     root) wanted+=("${ROOT[@]}") ;;
     check) wanted+=("${CHECK[@]}") ;;
+    -h | --help) usage ;;
     *)
         say "install-deps.sh: '$group' is none of build, test, tools, check, root"
         exit $EX_USAGE

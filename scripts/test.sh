@@ -149,7 +149,7 @@ leg_valgrind() {
 
 leg_fuzz() { build fuzz && run_ctest fuzz -L '^fuzz$'; }
 
-# The next two are scripts that print "ok WORDS" or "failed WORDS" for each thing they look at.
+# The next are scripts that print "ok WORDS" or "failed WORDS" for each thing they look at.
 run_script() {
     local log=build/$leg.log
     doing running
@@ -168,7 +168,10 @@ run_script() {
 }
 
 leg_check() { run_script scripts/check.sh; }
-leg_install() { run_script scripts/check_install.sh; }
+leg_install() {
+    run_script scripts/check_install.sh
+    run_script scripts/check_demo.sh
+}
 
 # Prints what a leg needs and the machine hasn't.
 lacks() {
