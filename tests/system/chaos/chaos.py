@@ -66,13 +66,13 @@ def enter_namespace():
     if os.environ.get(NAMESPACE):
         return os.environ[NAMESPACE] == "yes"
     os.environ[NAMESPACE] = "no"
-    for wanted in (["--mount"], ["--user", "--map-root-user", "--mount"]):
-        words = ["unshare", *wanted, "--propagation", "private"]
-        probe = [*words, "sh", "-c", 'mount -t tmpfs -o size=1m chaos "$0"', tempfile.gettempdir()]
-        if shutil.which("unshare") and subprocess.run(
-                probe, capture_output=True, timeout=10, check=False).returncode == 0:
-            os.environ[NAMESPACE] = "yes"
-            os.execvp(words[0], [*words, sys.executable, __file__, *sys.argv[1:]])
+    words = ["unshare", "--mount", "--propagation", "private"]
+    probe = [*words, "sh", "-c", 'mount -t tmpfs -o size=1m chaos "$0" && '
+             'mount -o remount,size=2m "$0"', tempfile.gettempdir()]
+    if shutil.which("unshare") and subprocess.run(
+            probe, capture_output=True, timeout=10, check=False).returncode == 0:
+        os.environ[NAMESPACE] = "yes"
+        os.execvp(words[0], [*words, sys.executable, __file__, *sys.argv[1:]])
     return False
 
 

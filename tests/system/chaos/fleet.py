@@ -52,7 +52,7 @@ def tail(path, size=3000):
 class Disk:
     """Where the store is; it can be full.
 
-    As root of a mount namespace of our own it is a tmpfs, which is full when its size is set to
+    As root, in a mount namespace of our own, it is a tmpfs, which is full when its size is set to
     what is used. Otherwise it is a plain folder, and full means that the server may not make a
     file larger than the largest one is (RLIMIT_FSIZE).
     """

@@ -193,8 +193,9 @@ int main(int argc, char **argv)
     bool opened = open_all(&storm, argv);
     if (opened) {
         (void)printf("%" PRId64 " -1 begin\n", now_ms());
-        while (turn(&storm))
-            continue;
+        bool more = true;
+        while (more)
+            more = turn(&storm);
     }
     for (int i = 0; storm.sensors && i < storm.count; i++)
         sl_client_close(storm.sensors[i].client);
