@@ -3,13 +3,15 @@
  * log_commands.c -- the commands of sensorlink-log.
  *
  * A command that finds nothing says so on the terminal or in the log of whoever runs it (standard
- * error), and is a success: an empty store is not a fault.
+ * error), and is a success: an empty store is not a fault. But verify is asked for a verdict, and
+ * there is none on a sensor that the store doesn't know.
  */
 #include "programs/log_commands.h"
 
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "programs/log_plot.h"
 #include "store/format_reading.h"
@@ -239,12 +241,30 @@ static enum sl_status give_verified(void *ctx, const struct sl_verified *verifie
     return sl_format_check(out);
 }
 
+static enum sl_status count_sensor(void *ctx, const struct sl_logged_sensor *sensor)
+{
+    int *count = ctx;
+
+    (void)sensor;
+    (*count)++;
+    return SL_OK;
+}
+
 static enum sl_status verify(struct sl_log_request *request, int *result)
 {
     struct run run = {.request = request, .sound = true};
+    int known = 0;
     enum sl_status status =
-        sl_reader_verify(request->reader, &request->filter, give_verified, &run);
+        sl_reader_sensors(request->reader, &request->filter, count_sensor, &known);
 
+    if (status == SL_OK && known == 0 && request->filter.sensor != NULL) {
+        (void)fprintf(stderr, "the store knows no sensor '%s'; 'sensors' lists those it knows\n",
+                      request->filter.sensor);
+        *result = EX_NOINPUT;
+        return SL_OK;
+    }
+    if (status == SL_OK)
+        status = sl_reader_verify(request->reader, &request->filter, give_verified, &run);
     if (status == SL_OK)
         status = sl_format_flush(request->out);
     if (status == SL_OK && run.seen == 0)

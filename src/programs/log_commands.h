@@ -23,7 +23,8 @@ struct sl_log_request {
 struct sl_log_command {
     const char *name;
     /*
-     * SL_OK         Done; `*result` is the exit code (verify: 1 where the store isn't complete).
+     * SL_OK         Done; `*result` is the exit code (verify: 1 where the store isn't complete,
+     *               EX_NOINPUT where it doesn't know the sensor).
      * SL_CUT        Nobody reads the output any more.
      * SL_BAD_INPUT  The store is damaged: sl_reader_error().
      * SL_IO         Reading the store failed (sl_reader_error()), or writing the output (errno;

@@ -246,6 +246,14 @@ class Lists(LogTest):
         out = self.log("verify", code=1).stdout
         self.assertIn(f"weather-1 {A} 1..7: 4 readings, 0 in gaps, 3 MISSING from 3 on\n", out)
 
+    def test_verify_of_a_sensor_that_the_store_does_not_know_is_no_verdict(self):
+        self.make()
+        done = self.log("verify", "--sensor", "weather-l", code=EX_NOINPUT)
+        self.assertEqual(done.stdout, "")
+        self.assertIn("knows no sensor 'weather-l'", done.stderr)
+        self.assertEqual(self.log("verify", "--sensor", "cellar").stdout,
+                         "cellar plain 1..1: 1 readings, 0 in gaps, complete\n")
+
 
 class Plot(LogTest):
     def test_plot_has_a_line_for_each_stretch_of_time(self):
