@@ -74,6 +74,16 @@ def tls_versions():
     return versions
 
 
+COMPLAINTS = re.compile(
+    r"WARNING: ThreadSanitizer|ERROR: (?:Address|Leak|Thread)Sanitizer|runtime error:")
+
+
+def refuse_complaints(output):
+    """Fails where a sanitizer complained: an exit code says so, but not that of a killed program."""
+    if COMPLAINTS.search(output):
+        raise AssertionError(f"a sanitizer complains:\n{output[-20000:]}")
+
+
 class Program:
     """A program in the background, whose output (both kinds) grows in a file."""
 
@@ -138,6 +148,7 @@ class Program:
         if self.process.stdin:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
+        refuse_complaints(self.output)
 
     def peak_memory(self):
         """The most memory it has had, in bytes."""

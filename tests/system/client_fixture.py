@@ -21,6 +21,7 @@ import time
 import unittest
 
 from pki import Pki, wait_for
+from programs import refuse_complaints
 
 BIN = pathlib.Path(os.environ["SENSORLINK_BIN_DIR"])
 CLIENT = BIN / "sensorlink-client"
@@ -76,6 +77,7 @@ class Program:
         if self.process.stdin:
             self.process.stdin.close()
         self._output.close()
+        refuse_complaints(self.output)
 
 
 class Session:
