@@ -389,7 +389,8 @@ class NotTlsTest(Refusals):
         begin = time.monotonic()
         port, said = self.raw_stranger()
         self.assertEqual(said, b"")
-        self.assertGreater(time.monotonic() - begin, SHORT_HANDSHAKE_S * 0.9)
+        # Who says nothing at all has a third of the time that a handshake has.
+        self.assertGreater(time.monotonic() - begin, SHORT_HANDSHAKE_S * 0.3)
         self.assert_refused(port, "handshake-timeout")
 
     def test_silence_after_the_hello_is_refused_in_time(self):
