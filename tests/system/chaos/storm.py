@@ -34,9 +34,13 @@ class Event(NamedTuple):
 
 
 def limits(sensors, handshakes=None):
-    """Server options for sensors that all come from one address."""
+    """Server options for sensors that all come from one address, `handshakes` of them at once.
+
+    One address has a quarter of --max-handshakes, or all of a number below 8.
+    """
+    handshakes = handshakes or sensors + 100
     return ["--max-connections-per-address", sensors + 100, "--max-connections", sensors + 100,
-            "--max-handshakes", handshakes or sensors + 100]
+            "--max-handshakes", handshakes if handshakes < 8 else 4 * handshakes]
 
 
 class Storm:
@@ -222,7 +226,7 @@ def main():
                         help="milliseconds between two first connections [20]")
     parser.add_argument("--kill", action="store_true", help="SIGKILL instead of SIGTERM")
     parser.add_argument("--handshakes", type=int, default=256,
-                        help="the server's --max-handshakes [256, as without that option]")
+                        help="handshakes at once that the server takes [256]")
     parser.add_argument("--deadline", type=float, default=400.0, help="for each stage [400]")
     parser.add_argument("--bin", default=os.environ.get("SENSORLINK_BIN_DIR"),
                         help="folder of the programs [$SENSORLINK_BIN_DIR]")
@@ -240,7 +244,7 @@ def main():
                             signal.SIGKILL if wanted.kill else signal.SIGTERM, more,
                             wanted.deadline, wanted.pace)
     print(f"{wanted.sensors} sensors, {'SIGKILL' if wanted.kill else 'SIGTERM'}, down for "
-          f"{wanted.down:g} s, --max-handshakes {more[-1]}")
+          f"{wanted.down:g} s, {wanted.handshakes} handshakes at once")
     print("\n".join(done.report()))
     print(", ".join(f"{what}: {value:.2f}" for what, value in figures.items()))
     return 0
