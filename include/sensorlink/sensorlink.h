@@ -55,6 +55,7 @@ struct sl_client_event {
     int refused;          /* DISCONNECTED: 1 where the server doesn't want this sensor */
     int64_t seq;          /* CONNECTED: the server has all up to here; ACKNOWLEDGED, REFUSED,
                              DROPPED */
+    int64_t count;        /* DROPPED: how many were given up since the last time */
     int64_t retry_ms;     /* DISCONNECTED: the next try is in so many milliseconds */
     int64_t offset_us;    /* CONNECTED: the server's clock minus ours, give or take a round trip */
     int64_t server_us;    /* CONNECTED: the server's clock, microseconds since 1970 UTC */

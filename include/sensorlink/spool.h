@@ -31,7 +31,8 @@ extern "C" {
 enum {
     SL_SPOOL_TEXT_MAX = 400, /* longest text of a reading in bytes, without a terminating zero */
     SL_SPOOL_STREAM_SIZE = 33,
-    SL_SPOOL_REASON_MAX = 48 /* longest reason of a gap, `[a-z0-9-]`, without a zero */
+    SL_SPOOL_SENSOR_SIZE = 65, /* a sensor's name, with a zero */
+    SL_SPOOL_REASON_MAX = 48   /* longest reason of a gap, `[a-z0-9-]`, without a zero */
 };
 
 /* One reading in a spool, or one gap: numbers whose readings will never come. */
@@ -112,6 +113,18 @@ struct sl_spool_functions {
      * after commit, and undone where that fails. Statuses as for append; null where a spool can't.
      */
     enum sl_status (*omit)(struct sl_spool *spool, int64_t count, const char *reason);
+
+    /*
+     * The server knows us as `sensor` (1 to 64 bytes). The first name ever told is the spool's from
+     * then on, durably: readings of one sensor mustn't be sent in the name of another one.
+     * SL_OK         The spool is this sensor's, now or since before.
+     * SL_DENIED     It is another sensor's: error() says "this spool belongs to NAME".
+     * SL_BAD_INPUT  No such name can be; nothing was remembered.
+     * Others        The medium's failure. The name is remembered, and written by the next commit
+     *               that works. What was appended since the last commit may be lost: commit says so.
+     * Null where a spool can't: then nobody notices that it is used by two sensors.
+     */
+    enum sl_status (*belong)(struct sl_spool *spool, const char *sensor);
 };
 
 /* An implementation's own struct begins with this one. */

@@ -9,10 +9,16 @@ enum { LOOK_MS = 1000 };
 static enum sl_status drop(struct sl_cap *cap, struct sl_spool *spool, int64_t count,
                            const char *reason)
 {
+    struct sl_spool_state before;
+    struct sl_spool_state after;
     int64_t last = 0;
+
+    spool->functions->state(spool, &before);
     enum sl_status status = spool->functions->drop(spool, count, reason, &last);
     if (status == SL_OK && last > 0) {
+        spool->functions->state(spool, &after);
         cap->dropped = last;
+        cap->count += before.readings - after.readings;
         cap->reason = reason;
     }
     return status;

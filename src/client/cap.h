@@ -21,6 +21,7 @@ struct sl_cap {
     bool drops;           /* a full spool gives up its oldest readings; else it takes no more */
     int64_t looked_ms;    /* monotonic clock, when ages were looked at last; 0: never */
     int64_t dropped;      /* highest number given up since the last commit; 0: none */
+    int64_t count;        /* how many were */
     const char *reason;   /* of that, static */
 };
 

@@ -281,7 +281,7 @@ enum sl_status sl_client_submit_line(struct sl_client *client, int64_t time_us, 
     return keep(client, &reading, seq);
 }
 
-static void tell_dropped(struct sl_client *client, int64_t seq)
+static void tell_dropped(struct sl_client *client, int64_t seq, int64_t count)
 {
     bool old = strcmp(client->cap.reason, SL_GAP_TOO_OLD) == 0;
     char text[SL_FAILURE_TEXT_SIZE];
@@ -297,6 +297,7 @@ static void tell_dropped(struct sl_client *client, int64_t seq)
                        client->cap.max_readings, seq);
     sl_client_tell(client, (struct sl_client_event){.kind = SL_CLIENT_DROPPED,
                                                     .seq = seq,
+                                                    .count = count,
                                                     .reason = client->cap.reason,
                                                     .text = text});
 }
@@ -307,11 +308,13 @@ static enum sl_status commit(struct sl_client *client)
     if (!client->dirty)
         return SL_OK;
     int64_t dropped = client->cap.dropped;
+    int64_t count = client->cap.count;
     client->dirty = false;
     client->cap.dropped = 0;
+    client->cap.count = 0;
     enum sl_status status = client->spool->functions->commit(client->spool);
     if (status == SL_OK && dropped > 0)
-        tell_dropped(client, dropped);
+        tell_dropped(client, dropped, count);
     if (status == SL_OK || status == SL_NOMEM)
         return status;
     return SL_IO;

@@ -176,8 +176,13 @@ static enum sl_status step_handshaking(struct sl_dial *dial)
 
     const struct sl_refusal *refusal = sl_session_refusal(dial->session);
     bool refused = refusal->reason == SL_REASON_PEER_REFUSED;
+    bool other = refusal->reason == SL_REASON_HTTP || refusal->reason == SL_REASON_PLAIN_TEXT ||
+                 refusal->reason == SL_REASON_NOT_TLS;
     (void)!sl_session_flush(dial->session); /* an alert that says why, if the peer still listens */
     sl_failure_set_tls(&dial->failure, refused ? SL_PAUSE_REFUSED : SL_PAUSE_FAILED, refusal);
+    if (other) /* the reason's own sentence is the server's, about a peer */
+        sl_failure_set(&dial->failure, SL_PAUSE_FAILED, sl_reason_id(refusal->reason),
+                       "what listens at %s doesn't speak TLS: is it the right port?", dial->server);
     return status == SL_NOMEM ? SL_NOMEM : SL_IO;
 }
 

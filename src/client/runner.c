@@ -58,8 +58,11 @@ struct sl_runner {
     bool ended;   /* the source */
     bool leaving; /* a signal came */
     bool refused; /* the last try ended so */
+    bool misfit;  /* the last try ended because the spool is another sensor's */
     int64_t rejected;
-    int exit_code; /* -1 while running */
+    int64_t given_up;    /* readings that became gaps */
+    int64_t no_readings; /* rounds that gave none */
+    int exit_code;       /* -1 while running */
     char error[TEXT_SIZE];
 };
 
@@ -113,11 +116,25 @@ void sl_runner_reject(struct sl_runner *runner, const char *format, ...)
     runner->rejected++;
 }
 
-static int64_t waiting(const struct sl_runner *runner)
+void sl_runner_no_reading(struct sl_runner *runner)
+{
+    runner->no_readings++;
+}
+
+/* How many numbers, gaps' too, the server has to be told of. */
+static int64_t untold(const struct sl_runner *runner)
 {
     struct sl_client_progress progress;
     sl_client_progress(runner->client, &progress);
     return progress.submitted - progress.acknowledged + sl_pending_left(&runner->pending);
+}
+
+/* How many readings are on disk and wait for the server. */
+static int64_t kept(const struct sl_runner *runner)
+{
+    struct sl_client_progress progress;
+    sl_client_progress(runner->client, &progress);
+    return progress.kept - (int64_t)runner->pending.submitted;
 }
 
 static void leave(struct sl_runner *runner, int exit_code)
@@ -127,38 +144,73 @@ static void leave(struct sl_runner *runner, int exit_code)
     sl_loop_stop(runner->loop);
 }
 
+/* Says what of the input won't ever be at the server, once, at the end; true where nothing is. */
+static bool tell_losses(struct sl_runner *runner)
+{
+    bool no_readings = runner->ended && runner->no_readings > 0;
+
+    if (runner->rejected > 0)
+        sl_runner_warn(runner, "%" PRId64 " %s of the input couldn't be taken", runner->rejected,
+                       runner->rejected == 1 ? "line" : "lines");
+    if (runner->given_up > 0)
+        sl_runner_warn(runner, "%" PRId64 " %s given up or couldn't be kept, and became %s",
+                       runner->given_up, runner->given_up == 1 ? "reading was" : "readings were",
+                       runner->given_up == 1 ? "a gap" : "gaps");
+    if (no_readings)
+        sl_runner_warn(runner, "%" PRId64 " %s gave no reading", runner->no_readings,
+                       runner->no_readings == 1 ? "measurement" : "measurements");
+    return runner->rejected == 0 && runner->given_up == 0 && !no_readings;
+}
+
+/* The exit code where something waits for the next run. */
+static int code_of_waiting(const struct sl_runner *runner)
+{
+    if (runner->misfit)
+        return EX_CONFIG;
+    return runner->refused ? EX_NOPERM : EX_TEMPFAIL;
+}
+
 /* Readings that wait stay in the spool; those that never reached it are lost, and that is said. */
-static void leave_waiting(struct sl_runner *runner, const char *why, int exit_code)
+static void leave_waiting(struct sl_runner *runner, const char *why)
 {
     int64_t lost = sl_pending_left(&runner->pending);
-    int64_t kept = waiting(runner) - lost;
+    int64_t left = kept(runner);
 
-    if (kept > 0)
+    if (left > 0)
         sl_runner_warn(
             runner, "%s: %" PRId64 " %s not acknowledged yet; the spool keeps %s for the next run",
-            why, kept, kept == 1 ? "reading is" : "readings are", kept == 1 ? "it" : "them");
+            why, left, left == 1 ? "reading is" : "readings are", left == 1 ? "it" : "them");
+    else if (lost == 0)
+        sl_runner_warn(runner, "%s: the server isn't told of all gaps yet; the next run does that",
+                       why);
+    if (runner->source_waits && !runner->ended)
+        sl_runner_warn(runner, "%s: the rest of the input wasn't taken", why);
+    (void)tell_losses(runner);
     if (lost > 0)
         sl_runner_warn(runner, "%s: %" PRId64 " %s couldn't be written to the spool and %s lost",
                        why, lost, lost == 1 ? "reading" : "readings", lost == 1 ? "is" : "are");
-    leave(runner, lost > 0 ? EX_IOERR : exit_code);
+    leave(runner, lost > 0 ? EX_IOERR : code_of_waiting(runner));
 }
 
 static void leave_if_done(struct sl_runner *runner)
 {
-    if (runner->exit_code >= 0 || !(runner->ended || runner->leaving) || waiting(runner) > 0)
-        return;
-    struct sl_client_progress progress;
-    sl_client_progress(runner->client, &progress);
     const char *why = runner->ended ? "no more data" : "leaving";
+    struct sl_client_progress progress;
+
+    if (runner->exit_code >= 0 || !(runner->ended || runner->leaving))
+        return;
+    if (untold(runner) > 0) {
+        if (runner->misfit && runner->ended) /* waiting changes nothing */
+            leave_waiting(runner, why);
+        return;
+    }
+    sl_client_progress(runner->client, &progress);
     if (progress.acknowledged > 0)
-        story(runner, "%s: everything is on the server's disk, up to reading %" PRId64, why,
-              progress.acknowledged);
+        story(runner, "%s: %s is on the server's disk, up to reading %" PRId64, why,
+              runner->given_up > 0 ? "what wasn't given up" : "everything", progress.acknowledged);
     else
         story(runner, "%s: there was nothing to send", why);
-    if (runner->rejected > 0)
-        sl_runner_warn(runner, "%" PRId64 " %s of the input couldn't be taken", runner->rejected,
-                       runner->rejected == 1 ? "line" : "lines");
-    leave(runner, runner->rejected > 0 ? EX_DATAERR : EX_OK);
+    leave(runner, tell_losses(runner) ? EX_OK : EX_DATAERR);
 }
 
 /* Keeps the floor under the clock; a failure is said once, and concerns nothing else. */
@@ -191,13 +243,14 @@ static void tell_offset(struct sl_runner *runner, int64_t offset_us)
 static void connected(struct sl_runner *runner, const struct sl_client_event *event)
 {
     runner->refused = false;
+    runner->misfit = false;
     runner->full_told = false;
     runner->drops_told = false;
     story(runner, "connected to %s as %s (%s, %s)", event->server, event->name, event->protocol,
           event->suite);
     tell_offset(runner, event->offset_us);
     write_floor(runner);
-    int64_t left = waiting(runner) - sl_pending_left(&runner->pending);
+    int64_t left = kept(runner);
     if (left > 1)
         story(runner, "%" PRId64 " readings wait to be sent", left);
 }
@@ -235,8 +288,11 @@ static void on_event(void *ctx, const struct sl_client_event *event)
         break;
     case SL_CLIENT_FAULT:
         sl_runner_warn(runner, "%s [%s]", event->text, event->reason);
+        if (strcmp(event->reason, "spool-of-another-sensor") == 0)
+            runner->misfit = true;
         break;
     case SL_CLIENT_DROPPED: /* each time would be a line for each reading */
+        runner->given_up += event->count;
         if (!runner->drops_told)
             sl_runner_warn(runner, "%s, and the server is told of the gap [%s]", event->text,
                            event->reason);
@@ -285,6 +341,7 @@ static int64_t step_client(struct sl_runner *runner)
                        "%" PRId64 " readings couldn't be kept; the server is told of the gap "
                        "[" SL_GAP_NOT_KEPT "]",
                        runner->pending.missed);
+        runner->given_up += runner->pending.missed;
         runner->pending.missed = 0;
     }
     note_spool(runner, sl_pending_left(&runner->pending) > 0);
@@ -353,8 +410,23 @@ static bool has_room(const struct sl_runner *runner)
     return !is_full(runner) && (runner->pending.count == 0 || counts);
 }
 
+/* Lets a source that was held back go on. */
+static void resume_source(struct sl_runner *runner)
+{
+    runner->source_waits = false;
+    if (runner->ended || runner->leaving)
+        return;
+    sl_timer_stop(runner->end_timer); /* there was room in time */
+    if (runner->source)
+        runner->source->resume(runner->source);
+}
+
 static void step(struct sl_runner *runner)
 {
+    if (runner->ended && untold(runner) == 0) { /* nothing to connect for */
+        leave_if_done(runner);
+        return;
+    }
     /* The step may close the descriptor and open another one of the same number. */
     if (runner->watch && sl_watch_set(runner->watch, false, false) != SL_OK)
         leave(runner, EX_OSERR);
@@ -368,11 +440,8 @@ static void step(struct sl_runner *runner)
     if (runner->floor_ms > 0 && sl_loop_now_ms(runner->loop) - runner->floor_ms >= FLOOR_MS)
         write_floor(runner);
     leave_if_done(runner);
-    if (runner->source_waits && has_room(runner) && runner->exit_code < 0) {
-        runner->source_waits = false;
-        if (runner->source && !runner->ended && !runner->leaving)
-            runner->source->resume(runner->source);
-    }
+    if (runner->source_waits && has_room(runner) && runner->exit_code < 0)
+        resume_source(runner);
 }
 
 static void on_lookup(void *ctx)
@@ -395,6 +464,15 @@ static void tell_full(struct sl_runner *runner)
                    runner->max_readings);
 }
 
+/* Holds the source back, for as long as it may take at most. */
+static enum sl_status hold_back(struct sl_runner *runner)
+{
+    if (!runner->source_waits && runner->timeout_ms > 0 && !runner->leaving)
+        sl_timer_start(runner->end_timer, runner->timeout_ms);
+    runner->source_waits = true;
+    return SL_LIMIT;
+}
+
 enum sl_status sl_runner_take(struct sl_runner *runner, int64_t time_us, struct sl_bytes text)
 {
     bool full = is_full(runner);
@@ -407,10 +485,8 @@ enum sl_status sl_runner_take(struct sl_runner *runner, int64_t time_us, struct 
         return SL_OK;
     }
     bool waits = runner->pending.count == SL_PENDING_MAX || (runner->spool_fails && !runner->drops);
-    if (full || waits || runner->leaving) {
-        runner->source_waits = true;
-        return SL_LIMIT;
-    }
+    if (full || waits || runner->leaving)
+        return hold_back(runner);
     if (text.len > SL_SPOOL_TEXT_MAX) {
         (void)snprintf(runner->error, sizeof(runner->error), "it is too long");
         return SL_BAD_INPUT;
@@ -441,11 +517,7 @@ static void on_end(void *ctx)
 {
     struct sl_runner *runner = ctx;
 
-    if (runner->leaving)
-        leave_waiting(runner, "leaving", EX_TEMPFAIL);
-    else
-        leave_waiting(runner, "no acknowledgement in time",
-                      runner->refused ? EX_NOPERM : EX_TEMPFAIL);
+    leave_waiting(runner, runner->leaving ? "leaving" : "no acknowledgement in time");
 }
 
 void sl_runner_ended(struct sl_runner *runner)
@@ -468,7 +540,7 @@ static void on_signal(void *ctx, int signum)
         return;
     }
     if (runner->leaving) { /* asked twice: at once */
-        leave_waiting(runner, "leaving at once", EX_TEMPFAIL);
+        leave_waiting(runner, "leaving at once");
         return;
     }
     runner->leaving = true;

@@ -39,7 +39,8 @@ struct sl_source {
 struct sl_runner_config {
     struct sl_client_config client; /* resolve, on_event and ctx are the runner's */
     struct sl_log *log;
-    int64_t timeout_ms;     /* after the source's end, for the last acknowledgement; 0: no limit */
+    int64_t timeout_ms;     /* for the last acknowledgement after the source's end, and for room
+                               where the source is held back; 0: no limit */
     const char *floor_file; /* where the floor under the clock is kept; null: nowhere */
     bool quiet;             /* nothing but what needs a person */
     bool echo;              /* each reading and acknowledgement on the log */
@@ -69,6 +70,9 @@ const char *sl_runner_error(const struct sl_runner *runner);
 
 /* Something of the input couldn't be taken and is lost: said, counted, and in the exit code. */
 void sl_runner_reject(struct sl_runner *runner, const char *format, ...) SL_PRINTF(2, 3);
+
+/* A round of a source gave no reading: counted, and in the exit code of a source that ends. */
+void sl_runner_no_reading(struct sl_runner *runner);
 
 /* Something that passes, such as a sensor that doesn't answer: said only. */
 void sl_runner_warn(struct sl_runner *runner, const char *format, ...) SL_PRINTF(2, 3);

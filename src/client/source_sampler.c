@@ -44,6 +44,7 @@ static void failed(struct probe *probe, const char *why)
         sl_runner_warn(probe->sampler->runner, "%.*s: %s; it is tried again each time, silently",
                        (int)probe->sample.spec.name.len, probe->sample.spec.name.at, why);
     probe->fails = true;
+    sl_runner_no_reading(probe->sampler->runner);
 }
 
 static void worked(struct probe *probe)

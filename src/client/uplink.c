@@ -69,6 +69,33 @@ static enum sl_status spool_behind(struct sl_client *client, int64_t server_last
     return SL_IO;
 }
 
+/*
+ * True where the spool's readings are those of the sensor that the server takes us for. Else
+ * nothing may be sent: it would be filed under another sensor's name.
+ */
+static bool is_own_spool(struct sl_client *client, const char *name)
+{
+    struct sl_spool *spool = client->spool;
+    struct sl_failure *failure = &client->dial.failure;
+
+    enum sl_status status =
+        spool->functions->belong ? spool->functions->belong(spool, name) : SL_OK;
+    if (status == SL_OK)
+        return true;
+    struct sl_client_event event = {.kind = SL_CLIENT_FAULT, .seq = client->acknowledged};
+    event.reason = "spool-failed";
+    event.text = spool->functions->error(spool);
+    if (status == SL_DENIED) {
+        sl_failure_set(failure, SL_PAUSE_FAULT, "spool-of-another-sensor",
+                       "%s, and this certificate is %s's: give each sensor its own --spool",
+                       event.text, name);
+        event.reason = failure->reason;
+        event.text = failure->text;
+    }
+    sl_client_tell(client, event);
+    return status != SL_DENIED; /* the disk's failure is told, and holds nothing up */
+}
+
 /* The server has lost, or never had, what it or another one acknowledged once. */
 static void server_behind(struct sl_client *client, int64_t server_last, int64_t first)
 {
@@ -119,6 +146,8 @@ static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_
         offset_us = event->time_us - client->hello_us - (now_us - client->hello_us) / 2;
     client->up_ms = now_ms;
     client->progress_ms = now_ms;
+    if (!is_own_spool(client, text_of(event->name, name)))
+        return SL_IO;
     client->spool->functions->state(client->spool, &state);
     if (event->seq > state.last)
         return spool_behind(client, event->seq, state.last);
@@ -130,7 +159,7 @@ static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_
                                             .seq = event->seq,
                                             .server_us = event->time_us,
                                             .offset_us = offset_us,
-                                            .name = text_of(event->name, name),
+                                            .name = name,
                                             .server = client->dial.server,
                                             .protocol = sl_session_protocol(client->dial.session),
                                             .suite = sl_session_suite(client->dial.session)});

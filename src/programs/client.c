@@ -24,7 +24,7 @@ static const char exit_codes[] =
     "Exit codes (sysexits.h)\n"
     "   0  everything is on the server's disk\n"
     "  64  the command line is wrong\n"
-    "  65  some of the input couldn't be taken; the rest is on the server's disk\n"
+    "  65  some readings weren't taken or became gaps; the server has the rest\n"
     "  66  a file isn't there\n"
     "  69  another client uses this spool\n"
     "  71  the system refuses (memory, descriptors)\n"
@@ -144,7 +144,7 @@ static size_t fill_table(struct arguments *a, struct sl_option table[static OPTI
         text("name", "NAME", &a->name, "for bare numbers on --stdin"),
         seconds("interval", &a->interval_ms, 10, "between readings [10s; --demo 2s]"),
         hidden(number("count", &a->count, INT64_MAX, "rounds of --read and --exec, then end")),
-        seconds("timeout", &a->timeout_ms, 1, "after the source's end, to be acknowledged"),
+        seconds("timeout", &a->timeout_ms, 1, "at the end to be acknowledged, or while held back"),
         flag("quiet", &a->quiet, "print only what needs a person"),
         hidden(text("config", "FILE", &a->config, "options from a file, one a line")),
         flag("version", &a->version, "print the version and what TLS can do"),
@@ -156,7 +156,7 @@ static size_t fill_table(struct arguments *a, struct sl_option table[static OPTI
         hidden(seconds_up_to("spool-max-age", &a->link.spool_max_age_ms, 1000, CENTURY_MS,
                              "older readings are given up [no limit]")),
         hidden(text("spool-full", "HOW", &a->spool_full,
-                    "drop-oldest or block [drop-oldest for --read and --exec]")),
+                    "drop-oldest or block [block; --read and --exec: drop-oldest]")),
         hidden(text("clock-floor", "FILE", &a->floor_file,
                     "keeps the latest time seen; the clock can't be before it")),
         hidden(number("window", &a->link.window, 1000000, "readings under way at once [1000]")),
@@ -175,12 +175,23 @@ static size_t fill_table(struct arguments *a, struct sl_option table[static OPTI
     return sizeof(all) / sizeof(all[0]);
 }
 
+/* True for `host:23456`; an IPv6 address has more colons than one. */
+static bool has_port(const char *host)
+{
+    const char *colon = strchr(host, ':');
+    return colon && !strchr(colon + 1, ':');
+}
+
 /* What is missing or contradicts itself, as a sentence about options; null where nothing does. */
 static const char *missing(const struct arguments *a)
 {
     int sources = a->demo + a->from_stdin + (a->messages.count > 0) +
                   (a->reads.count + a->commands.count > 0);
 
+    if (a->link.host && a->link.host[0] == '[')
+        return "--host takes an IPv6 address without brackets; the port goes to --port";
+    if (a->link.host && has_port(a->link.host))
+        return "--host takes no port: give it with --port";
     if (!a->link.host)
         return "--host is missing: the server's name or address";
     if (!a->link.ca_file)
@@ -249,7 +260,8 @@ static int check(struct arguments *a)
 /* --spool-full, or its default: what a source can't wait with must be given up. */
 static int choose_full(struct arguments *a)
 {
-    bool drops = a->reads.count + a->commands.count > 0;
+    bool samples = a->reads.count + a->commands.count > 0;
+    bool drops = samples;
 
     if (a->spool_full && strcmp(a->spool_full, "drop-oldest") == 0)
         drops = true;
@@ -257,6 +269,10 @@ static int choose_full(struct arguments *a)
         drops = false;
     else if (a->spool_full)
         return fail("--spool-full is drop-oldest or block", EX_USAGE);
+    if (samples && !drops)
+        return fail("--spool-full=block is for sources that can wait: what --read and --exec can't "
+                    "put into a full spool would be lost",
+                    EX_USAGE);
     a->link.spool_full = drops ? SL_CLIENT_DROP_OLDEST : SL_CLIENT_BLOCK;
     return EX_OK;
 }

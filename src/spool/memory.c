@@ -6,6 +6,7 @@
  * committed lies behind `last` and is there for commit only; a commit can't fail.
  */
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,8 @@ struct memory {
     size_t head;
     size_t used;
     const char *error;
+    char sensor[SL_SPOOL_SENSOR_SIZE]; /* empty: not known yet */
+    char denied[SL_SPOOL_SENSOR_SIZE + 32];
     struct slot *slots;
 };
 
@@ -231,6 +234,24 @@ static enum sl_status memory_omit(struct sl_spool *spool, int64_t count, const c
     return SL_OK;
 }
 
+static enum sl_status memory_belong(struct sl_spool *spool, const char *sensor)
+{
+    struct memory *memory = (struct memory *)spool;
+    size_t len = strlen(sensor);
+
+    if (memory->sensor[0] != '\0') {
+        if (strcmp(memory->sensor, sensor) == 0)
+            return SL_OK;
+        (void)snprintf(memory->denied, sizeof(memory->denied), "this spool belongs to %s",
+                       memory->sensor);
+        return failed(memory, SL_DENIED, memory->denied);
+    }
+    if (len == 0 || len >= sizeof(memory->sensor))
+        return failed(memory, SL_BAD_INPUT, "that is no sensor's name");
+    memcpy(memory->sensor, sensor, len + 1);
+    return SL_OK;
+}
+
 static const char *memory_error(const struct sl_spool *spool)
 {
     return ((const struct memory *)spool)->error;
@@ -256,6 +277,7 @@ static const struct sl_spool_functions memory_functions = {
     .close = memory_close,
     .drop = memory_drop,
     .omit = memory_omit,
+    .belong = memory_belong,
 };
 
 enum sl_status sl_spool_open_memory(size_t capacity, struct sl_spool **spool)

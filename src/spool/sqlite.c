@@ -177,6 +177,18 @@ static enum sl_status sqlite_omit(struct sl_spool *spool, int64_t count, const c
     return count < 1 ? SL_BAD_INPUT : change_gaps(file_of(spool), &change);
 }
 
+static int update_meta(struct sl_sqlite *file, int64_t last, int64_t forgotten)
+{
+    sqlite3_stmt *update = file->statements[SL_SPOOL_UPDATE];
+
+    int code = sl_sqlite_bind(update, (int64_t[]){last, forgotten}, 2);
+    if (code == SQLITE_OK && file->sensor[0] == '\0')
+        code = sqlite3_bind_null(update, 3);
+    else if (code == SQLITE_OK)
+        code = sqlite3_bind_text(update, 3, file->sensor, -1, SQLITE_STATIC);
+    return code == SQLITE_OK ? sl_sqlite_run(update) : code;
+}
+
 /* Writes what is pending: new readings, forgotten ones, and the two numbers. One sync. */
 static enum sl_status write_out(struct sl_sqlite *file)
 {
@@ -192,9 +204,7 @@ static enum sl_status write_out(struct sl_sqlite *file)
             code = sl_sqlite_gaps_forget(file, forgotten);
     }
     if (code == SQLITE_OK)
-        code = sl_sqlite_bind(file->statements[SL_SPOOL_UPDATE], (int64_t[]){last, forgotten}, 2);
-    if (code == SQLITE_OK)
-        code = sl_sqlite_run(file->statements[SL_SPOOL_UPDATE]);
+        code = update_meta(file, last, forgotten);
     if (code == SQLITE_OK)
         code = sqlite3_exec(file->db, "COMMIT", NULL, NULL, NULL);
     if (code != SQLITE_OK) {
@@ -236,6 +246,31 @@ static enum sl_status sqlite_forget(struct sl_spool *spool, int64_t seq)
     if (!many || due(file))
         return SL_OK; /* the next commit takes it along */
     return write_out(file);
+}
+
+static enum sl_status sqlite_belong(struct sl_spool *spool, const char *sensor)
+{
+    struct sl_sqlite *file = file_of(spool);
+    size_t len = strlen(sensor);
+
+    if (file->sensor[0] != '\0') {
+        if (strcmp(file->sensor, sensor) == 0)
+            return SL_OK;
+        (void)snprintf(file->error, sizeof(file->error), "this spool belongs to %s", file->sensor);
+        return SL_DENIED;
+    }
+    if (len == 0 || len >= sizeof(file->sensor)) {
+        (void)snprintf(file->error, sizeof(file->error), "that is no sensor's name");
+        return SL_BAD_INPUT;
+    }
+    memcpy(file->sensor, sensor, len + 1);
+    if (file->lost != SL_OK)
+        return file->lost; /* commit says so too, and the one after it writes the name */
+    bool was_due = due(file);
+    enum sl_status status = write_out(file);
+    if (status != SL_OK && was_due)
+        file->lost = status; /* what was appended is gone: commit has to say so */
+    return status;
 }
 
 /* Fills `item` from the row that `select` stands on; false where it can't be one of ours. */
@@ -358,6 +393,7 @@ static const struct sl_spool_functions sqlite_functions = {
     .close = sqlite_close,
     .drop = sqlite_drop,
     .omit = sqlite_omit,
+    .belong = sqlite_belong,
 };
 
 enum sl_status sl_spool_open(const char *path, struct sl_spool **spool, char *error,

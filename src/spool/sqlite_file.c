@@ -15,10 +15,10 @@
 
 enum {
     APPLICATION_ID = 0x534C5350, /* "SLSP" */
-    VERSION = 2,
+    VERSION = 3,
     BUSY_MS = 500,              /* time for another client to finish closing */
     CHECK_BYTES_MAX = 16 << 20, /* a larger file is checked as it is read, not whole at start */
-    TEXT_SIZE = 64
+    TEXT_SIZE = SL_SPOOL_SENSOR_SIZE /* also for a stream and a number */
 };
 
 static const char schema[] = "CREATE TABLE meta ("
@@ -38,6 +38,10 @@ static const char gaps_schema[] = "CREATE TABLE gaps ("
                                   " last INTEGER NOT NULL CHECK (last >= first),"
                                   " reason TEXT NOT NULL);"
                                   "PRAGMA user_version = 2;";
+
+/* What version 3 has and version 2 hadn't. */
+static const char sensor_schema[] = "ALTER TABLE meta ADD COLUMN sensor TEXT;"
+                                    "PRAGMA user_version = 3;";
 
 enum sl_status sl_sqlite_status(int code)
 {
@@ -232,15 +236,15 @@ static enum sl_status set_up(struct sl_sqlite *file, const char *path)
     return SL_OK;
 }
 
-/* Runs what makes or changes tables in one transaction. */
-static enum sl_status change_tables(struct sl_sqlite *file, const char *path, const char *before,
+/* Brings the tables of `version` (0: none) up to ours, then runs `after`, in one transaction. */
+static enum sl_status change_tables(struct sl_sqlite *file, const char *path, int64_t version,
                                     const char *after)
 {
+    static const char *const steps[VERSION] = {schema, gaps_schema, sensor_schema};
+
     int code = sqlite3_exec(file->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_exec(file->db, before, NULL, NULL, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_exec(file->db, gaps_schema, NULL, NULL, NULL);
+    for (int64_t step = version; code == SQLITE_OK && step < VERSION; step++)
+        code = sqlite3_exec(file->db, steps[step], NULL, NULL, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_exec(file->db, after, NULL, NULL, NULL);
     if (code == SQLITE_OK)
@@ -261,7 +265,7 @@ static enum sl_status make_spool(struct sl_sqlite *file, const char *path)
     char sql[160];
     (void)snprintf(sql, sizeof(sql),
                    "INSERT INTO meta (id, stream, last, forgotten) VALUES (1, '%s', 0, 0)", stream);
-    return change_tables(file, path, schema, sql);
+    return change_tables(file, path, 0, sql);
 }
 
 /* Reads the whole of a file of usual size for damage; see CHECK_BYTES_MAX. */
@@ -332,7 +336,11 @@ static enum sl_status load(struct sl_sqlite *file, const char *path)
     struct contents found = {0};
     char stream[TEXT_SIZE] = "";
 
+    char sensor[TEXT_SIZE] = "";
+
     int code = ask_text(file->db, "SELECT stream FROM meta WHERE id = 1", stream);
+    if (code == SQLITE_OK)
+        code = ask_text(file->db, "SELECT sensor FROM meta WHERE id = 1", sensor);
     if (code == SQLITE_OK)
         code = read_contents(file->db, &found);
     if (code == SQLITE_ERROR)
@@ -343,6 +351,7 @@ static enum sl_status load(struct sl_sqlite *file, const char *path)
         return unusable(file, path, "its numbers contradict each other");
 
     memcpy(file->state.stream, stream, SL_SPOOL_STREAM_SIZE);
+    (void)snprintf(file->sensor, sizeof(file->sensor), "%s", sensor);
     file->forgotten = found.forgotten;
     file->state.first = found.forgotten + 1;
     file->state.last = found.last;
@@ -356,7 +365,7 @@ static const char *const statements[SL_SPOOL_STATEMENTS] = {
     [SL_SPOOL_SELECT] = "SELECT seq, time_us, text FROM readings WHERE seq BETWEEN ?1 AND ?2"
                         " ORDER BY seq",
     [SL_SPOOL_FORGET] = "DELETE FROM readings WHERE seq <= ?1",
-    [SL_SPOOL_UPDATE] = "UPDATE meta SET last = ?1, forgotten = ?2 WHERE id = 1",
+    [SL_SPOOL_UPDATE] = "UPDATE meta SET last = ?1, forgotten = ?2, sensor = ?3 WHERE id = 1",
     [SL_SPOOL_FORGET_GAPS] = "DELETE FROM gaps WHERE first <= ?1 AND last <= ?1",
     [SL_SPOOL_TRIM_GAP] = "UPDATE gaps SET first = ?1 + 1 WHERE first <= ?1",
     [SL_SPOOL_LOWEST] = "SELECT min(seq) FROM readings WHERE seq >= ?1",
@@ -427,8 +436,8 @@ enum sl_status sl_sqlite_open(struct sl_sqlite *file, const char *path)
         status = set_up(file, path);
     if (status == SL_OK && version == 0)
         status = make_spool(file, path);
-    if (status == SL_OK && version == 1)
-        status = change_tables(file, path, "", "");
+    if (status == SL_OK && version > 0 && version < VERSION)
+        status = change_tables(file, path, version, "");
     if (status == SL_OK)
         status = load(file, path);
     if (status == SL_OK)

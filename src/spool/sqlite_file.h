@@ -5,15 +5,16 @@
  *
  * The file (readable with the sqlite3 shell while no client has it open):
  *
- *   application_id 0x534C5350 ("SLSP"), user_version 2, WAL
+ *   application_id 0x534C5350 ("SLSP"), user_version 3, WAL
  *   meta      one row: stream (32 hex digits), last (highest number given out, ever),
- *             forgotten (highest number that the server is known to have)
+ *             forgotten (highest number that the server is known to have), sensor (whose
+ *             readings these are; null: not known yet)
  *   readings  seq, time_us (null: no clock), text (`name: value[ unit]`)
  *   gaps      first, last, reason: numbers whose readings were given up or couldn't be kept
  *
  * Numbers forgotten+1 .. last are in `readings` or in `gaps`, each once. One transaction adds
  * readings, takes forgotten ones away and sets `last` and `forgotten`, so that holds whenever the
- * power goes. Version 1 had no `gaps`; it is brought up to this one when it is opened.
+ * power goes. Version 1 had no `gaps` and version 2 no `sensor`; they are brought up to this one when opened.
  *
  * `last` never goes back, so no number is used twice, also when `readings` is empty.
  *
@@ -54,10 +55,11 @@ enum sl_spool_statement {
 struct sl_sqlite {
     struct sl_spool spool; /* first: the two are the same address */
     struct sl_spool_state state;
-    int64_t next;        /* the number that the next append gives */
-    int64_t forgotten;   /* what `forgotten` is on disk */
-    int64_t gap_numbers; /* how many of state.first .. next - 1 are in gaps */
-    bool changed;        /* the open transaction drops or omits numbers */
+    int64_t next;                      /* the number that the next append gives */
+    int64_t forgotten;                 /* what `forgotten` is on disk */
+    int64_t gap_numbers;               /* how many of state.first .. next - 1 are in gaps */
+    bool changed;                      /* the open transaction drops or omits numbers */
+    char sensor[SL_SPOOL_SENSOR_SIZE]; /* empty: not known yet */
     enum sl_status lost; /* not SL_OK: the open transaction is gone, commit has to say so */
     sqlite3 *db;
     sqlite3_stmt *statements[SL_SPOOL_STATEMENTS];

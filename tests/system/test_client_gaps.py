@@ -17,7 +17,7 @@ import time
 import unittest
 
 from client_fixture import (
-    DEADLINE, EX_CONFIG, EX_IOERR, EX_TEMPFAIL, EX_USAGE, LOG, SERVER, ClientTest, Program)
+    DEADLINE, EX_CONFIG, EX_DATAERR, EX_IOERR, EX_TEMPFAIL, EX_USAGE, LOG, SERVER, ClientTest, Program)
 from pki import free_port, wait_for
 
 
@@ -92,7 +92,7 @@ class CapTest(GapTest):
         client.wait_for(r"\[spool-full\]")
         self.start_server("--quiet")
         client.wait_for("connected to")
-        self.assertEqual(client.end(), 0, client.output)
+        self.assertEqual(client.end(), EX_DATAERR, client.output)
         self.assertIn((1, "spool-full"), [(gap[0], gap[2]) for gap in self.gaps()])
         self.log("verify")
 
@@ -101,7 +101,8 @@ class CapTest(GapTest):
         self.run_client("--stdin", "--timeout", "200ms", expect=EX_TEMPFAIL, stdin=(
             b"1700000000 t: 1\n1700000001 t: 2\nt: 3\n1700000002 t: 4\n"))
         self.start_server("--quiet")
-        output = self.run_client("--message", "t: 5", "--spool-max-age", "1h", "--timeout", "20")
+        output = self.run_client("--message", "t: 5", "--spool-max-age", "1h", "--timeout", "20",
+                                 expect=EX_DATAERR)
         self.assertIn("[too-old]", output)
         self.assertEqual(self.gaps(), [(1, 2, "too-old")])
         self.check_complete([3, 4, 5])  # the fourth isn't the oldest: it is sent, old as it is
@@ -136,7 +137,7 @@ class CapTest(GapTest):
         wait_for(lambda: ready, DEADLINE, "five readings")
         client.process.stdin.write(lines(6, 12))
         client.process.stdin.close()
-        self.assertEqual(client.wait(), 0, client.output)
+        self.assertEqual(client.wait(), EX_DATAERR, client.output)
         server.close()
         self.assertEqual(server.failures, [])
         # The third, which the server has, was dropped: the gap from there proves nothing, and is
@@ -189,7 +190,7 @@ class FullDiskTest(GapTest):
         pipe.write(lines(20001, 20010))
         pipe.close()
         self.start_server("--quiet")
-        self.assertEqual(client.wait(), 0, client.output)
+        self.assertEqual(client.wait(), EX_DATAERR, client.output)
         self.assertEqual(client.output.count("wait in memory"), 1, client.output)
         (first, last, reason), = self.gaps()
         self.assertEqual((last - first + 1, reason), (missed, "not-kept"))

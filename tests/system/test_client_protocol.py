@@ -11,7 +11,7 @@ import time
 import unittest
 
 from client_fixture import (
-    DEADLINE, EX_DATAERR, EX_NOPERM, EX_TEMPFAIL, ClientTest)
+    DEADLINE, EX_CONFIG, EX_DATAERR, EX_NOPERM, EX_TEMPFAIL, ClientTest)
 from pki import wait_for
 
 
@@ -156,6 +156,20 @@ class ProtocolTest(ClientTest):
         self.assertEqual(seen, [])
         self.assertIn("spool-behind", output)
         self.assertIn("up to 99", output)
+
+    def test_client_with_the_spool_of_another_sensor_sends_nothing_and_exits_78(self):
+        self.start_server("--quiet")
+        self.run_client("--message", "t: 1", "--timeout", "20")
+        attic = self.pki.sensor("attic")
+        output = self.run_client("--message", "t: 2", "--timeout", "20", sensor=attic,
+                                 expect=EX_CONFIG)
+        self.assertIn("this spool belongs to weather-1, and this certificate is attic's: give each "
+                      "sensor its own --spool [spool-of-another-sensor]", output)
+        self.assertEqual([row["sensor"] for row in self.rows()], ["weather-1"])
+        # It asks rarely, and leaves with the same code when it is told to.
+        client = self.start_client("--stdin", sensor=attic, stdin=subprocess.PIPE)
+        client.wait_for(r"spool-of-another-sensor\]; trying again in \d{2,}")
+        self.assertEqual(client.end(), EX_CONFIG, client.output)
 
     def test_client_reading_that_the_server_refuses_is_said_and_exits_65(self):
         def script(session):

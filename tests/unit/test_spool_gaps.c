@@ -356,12 +356,70 @@ static void test_spool_file_of_the_version_before_is_taken_over(void **state)
     fill(held->spool, 1, 3);
     commit(held->spool);
     sl_spool_close(held->spool);
-    change_file(held->place, "DROP TABLE gaps; PRAGMA user_version = 1");
+    change_file(held->place,
+                "DROP TABLE gaps; ALTER TABLE meta DROP COLUMN sensor; PRAGMA user_version = 1");
     held->spool = open_spool(held->place);
     assert_int_equal(state_of(held->spool).readings, 3);
     (void)drop(held->spool, 1, "too-old");
     commit(held->spool);
     assert_story(held->spool, 1, "1-1:too-old 2 3");
+}
+
+static void test_spool_belongs_to_the_first_sensor_that_it_is_told(void **state)
+{
+    struct sl_spool *spool = ((struct held *)*state)->spool;
+    const struct sl_spool_functions *functions = spool->functions;
+    char long_name[SL_SPOOL_SENSOR_SIZE + 1];
+    memset(long_name, 'n', sizeof(long_name) - 1);
+    long_name[sizeof(long_name) - 1] = '\0';
+
+    assert_int_equal(functions->belong(spool, ""), SL_BAD_INPUT);
+    assert_int_equal(functions->belong(spool, long_name), SL_BAD_INPUT);
+    long_name[SL_SPOOL_SENSOR_SIZE - 1] = '\0'; /* the longest that can be */
+    assert_int_equal(functions->belong(spool, long_name), SL_OK);
+    assert_int_equal(functions->belong(spool, "attic"), SL_DENIED);
+    assert_non_null(strstr(functions->error(spool), "this spool belongs to nnn"));
+    assert_int_equal(functions->belong(spool, long_name), SL_OK);
+}
+
+static void test_spool_file_knows_its_sensor_after_a_crash(void **state)
+{
+    struct held *held = *state;
+    sl_spool_close(held->spool);
+    held->spool = NULL;
+    pid_t child = fork();
+    if (child == 0) {
+        struct sl_spool *spool = NULL;
+        char error[ERROR_SIZE];
+        int64_t seq = 0;
+        bool good = sl_spool_open(held->place->path, &spool, error, sizeof(error)) == SL_OK &&
+                    spool->functions->append(spool, 0, "n: 1", 4, &seq) == SL_OK &&
+                    spool->functions->belong(spool, "weather-1") == SL_OK;
+        _exit(good ? 0 : 1); /* without a commit or a close */
+    }
+    assert_int_equal(exit_code_of(child), 0);
+    held->spool = open_spool(held->place);
+    assert_int_equal(held->spool->functions->belong(held->spool, "attic"), SL_DENIED);
+    assert_non_null(strstr(held->spool->functions->error(held->spool), "belongs to weather-1"));
+    assert_int_equal(held->spool->functions->belong(held->spool, "weather-1"), SL_OK);
+    fill(held->spool, 2, 1);
+    commit(held->spool);
+    sl_spool_close(held->spool); /* a commit that has nothing to do with it keeps it */
+    held->spool = open_spool(held->place);
+    assert_int_equal(held->spool->functions->belong(held->spool, "attic"), SL_DENIED);
+}
+
+static void test_spool_file_of_version_2_gets_its_sensor_with_the_next_welcome(void **state)
+{
+    struct held *held = *state;
+    fill(held->spool, 1, 3);
+    commit(held->spool);
+    sl_spool_close(held->spool);
+    change_file(held->place, "ALTER TABLE meta DROP COLUMN sensor; PRAGMA user_version = 2");
+    held->spool = open_spool(held->place);
+    assert_int_equal(count_from(held->spool, 1), 3);
+    assert_int_equal(held->spool->functions->belong(held->spool, "attic"), SL_OK);
+    assert_int_equal(held->spool->functions->belong(held->spool, "weather-1"), SL_DENIED);
 }
 
 static void test_spool_file_whose_gaps_contradict_its_readings_is_refused(void **state)
@@ -408,6 +466,9 @@ int main(void)
         OF_BOTH(test_spool_forgets_a_gap_and_part_of_one),
         OF_BOTH(test_spool_nothing_but_a_gap_goes_on_after_it),
         OF_BOTH(test_spool_gap_that_cannot_be_is_refused),
+        OF_BOTH(test_spool_belongs_to_the_first_sensor_that_it_is_told),
+        OF_FILE(test_spool_file_knows_its_sensor_after_a_crash),
+        OF_FILE(test_spool_file_of_version_2_gets_its_sensor_with_the_next_welcome),
         OF_FILE(test_spool_at_random_is_what_a_simple_model_says),
         OF_FILE(test_spool_file_keeps_its_gaps_over_a_restart),
         OF_FILE(test_spool_file_many_gaps_become_one_before_they_fill_the_disk),
