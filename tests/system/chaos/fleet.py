@@ -142,13 +142,14 @@ class Station:
             "--store", self.store, "--listen", f"127.0.0.1:{self.port}", "--quiet",
             "--max-connections-per-address", 4000, "--handshake-timeout", 5, "--drain-timeout", 2)
         self.process = None
-        self.starts = self.refused_starts = 0
+        self.starts = self.refused_starts = self._logged = 0
 
     @property
     def pid(self):
         return self.process.pid if self.process and self.process.returncode is None else None
 
     async def start(self):
+        self._logged = self.log.stat().st_size if self.log.exists() else 0
         self.process = await launch(self.log, *self._words, env=self.clock.environment())
         self.starts += 1
         self.disk.limit(self.pid)
@@ -159,6 +160,10 @@ class Station:
         if self.pid:
             self.process.send_signal(signum)
         return await self._ended()
+
+    def has_begun(self):
+        """Whether it said that it waits for sensors; before that, a signal just ends it."""
+        return b"waiting for sensors" in self.log.read_bytes()[self._logged:]
 
     async def reload(self):
         """SIGHUP, once it listens: before that, the signal would end it, as it ends any program
