@@ -190,6 +190,13 @@ static enum sl_status recognise(struct sl_sqlite *file, const char *path, int64_
     int64_t id = 0;
     int64_t tables = 0;
 
+    /* Before anything is read: of a file in WAL mode the first read would fail as an I/O error. */
+    if (sqlite3_db_readonly(file->db, "main") != 0) {
+        (void)snprintf(file->error, sizeof(file->error),
+                       "the spool %s can't be written to: check its owner and mode", path);
+        return SL_IO;
+    }
+
     int code = ask_number(file->db, "PRAGMA application_id", &id);
     if (code == SQLITE_OK)
         code = ask_number(file->db, "PRAGMA user_version", version);
@@ -197,11 +204,6 @@ static enum sl_status recognise(struct sl_sqlite *file, const char *path, int64_
         code = ask_number(file->db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (code != SQLITE_OK)
         return open_failed(file, path, code);
-    if (sqlite3_db_readonly(file->db, "main") != 0) {
-        (void)snprintf(file->error, sizeof(file->error),
-                       "the spool %s can't be written to: check its owner and mode", path);
-        return SL_IO;
-    }
 
     if (id == 0 && *version == 0 && tables == 0)
         return SL_OK;
