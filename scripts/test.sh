@@ -115,8 +115,8 @@ count_junit() { # JUNIT
     fi
     counts=$(scripts/count_tests.py "$1" 2>"$errors")
     if [ -s "$errors" ]; then
-        doing failed
-        say
+        doing "failed or skipped"
+        [ -t 1 ] && say
         cat "$errors"
     fi
     # shellcheck disable=SC2086 # three numbers
