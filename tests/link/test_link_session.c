@@ -378,6 +378,27 @@ static void test_link_many_empty_records_break_the_session(void **state)
     assert_int_equal(sl_session_refusal(place->server)->reason, SL_REASON_TLS_BROKEN);
 }
 
+/*
+ * The library reads over warnings inside one call, so without a bound they could hold a thread for
+ * ever.
+ */
+static void test_link_endless_warnings_break_the_session(void **state)
+{
+    static const struct raw_options options = {.name = "attic", .alpn = true, .version = RAW_TLS12};
+    struct place *place = *state;
+    size_t len = 0;
+    char byte;
+
+    connect_raw(place, &options);
+    for (int i = 0; i < 2000; i++)
+        assert_int_equal(mbedtls_ssl_send_alert_message(&place->raw.ssl,
+                                                        MBEDTLS_SSL_ALERT_LEVEL_WARNING,
+                                                        MBEDTLS_SSL_ALERT_MSG_USER_CANCELED),
+                         0);
+    assert_int_equal(sl_session_read(place->server, &byte, 1, &len), SL_IO);
+    assert_int_equal(sl_session_refusal(place->server)->reason, SL_REASON_TLS_BROKEN);
+}
+
 /* --- renegotiation */
 
 static void test_link_server_does_not_renegotiate(void **state)
@@ -489,6 +510,7 @@ int main(void)
         AT_PLACE(test_link_session_before_its_handshake_reads_and_writes_nothing),
         AT_PLACE(test_link_few_empty_records_are_passed_over),
         AT_PLACE(test_link_many_empty_records_break_the_session),
+        AT_PLACE(test_link_endless_warnings_break_the_session),
         AT_PLACE(test_link_server_does_not_renegotiate),
         AT_PLACE(test_link_sessions_say_what_they_agreed_on),
         AT_PLACE(test_link_sensor_without_alpn_speaks_plain_lines),

@@ -399,6 +399,23 @@ class RevokedTest(ServerTest):
         server.stop()
 
 
+class SilenceTest(SystemTest):
+    def test_silent_strangers_of_one_address_lock_nobody_out(self):
+        server = self.start_server("--max-handshakes", "32", "--handshake-timeout", "60s")
+        strangers = []
+        self.addCleanup(lambda: [raw.close() for raw in strangers])
+        for _ in range(64):
+            raw = socket.socket()
+            strangers.append(raw)
+            raw.bind(("127.0.0.9", 0))
+            raw.settimeout(DEADLINE)
+            raw.connect(server.address)
+        server.wait_for("an address's share of --max-handshakes is reached")
+        with Sensor(server, self.pki.sensor("honest")) as sensor:
+            self.assertEqual(sensor.open(), (0, "honest"))
+        server.stop()
+
+
 class OptionTest(ServerTest):
     """Each fault is one sentence on standard error and an exit code of sysexits.h."""
 

@@ -157,6 +157,29 @@ class TestAllowList(TrustTest):
         self.assertEqual(server.numbers(), list(range(1, 201)))
         server.stop()
 
+    def test_rate_is_the_sensors_whatever_connections_it_uses(self):
+        server = self.start_server("--allow", self.write("eager rate=10\n"))
+        pair = self.pki.sensor("eager")
+        began = time.monotonic()
+        for turn in range(6):
+            with Sensor(server, pair) as sensor:
+                last, _ = sensor.open(f"{turn:032x}")
+                sensor.say(*(f"{n} - n: {n}" for n in range(last + 1, last + 11)))
+                sensor.wait_ack(last + 10)
+        # With `stream` 66 lines: ten are free, some on credit, the others take their time.
+        self.assertGreater(time.monotonic() - began, 3)
+        server.stop()
+
+    def test_lines_that_are_no_readings_count_for_the_rate_and_fill_no_log(self):
+        server = self.start_server("--allow", self.write("noisy rate=100\n"))
+        sensor = self.connect(server, self.pki.sensor("noisy"), alpn=False)
+        sensor.send(b"x\n" * 8000)
+        server.wait_for("isn't logged: no-colon")
+        sensor.cut()
+        server.stop()
+        told = server.output.count("isn't logged")
+        self.assertLess(told, 100, "each bad line of a flood was told")
+
     def test_list_with_a_fault_is_refused_at_the_start_with_file_and_line(self):
         pair = self.pki.server("localhost")
         for text, words in (
