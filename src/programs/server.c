@@ -27,7 +27,8 @@ static const char exit_codes[] = "\nExit codes (sysexits.h)\n"
                                  "  73  the log file can't be opened\n"
                                  "  74  the store is damaged, or it or an address can't be used\n"
                                  "  75  another server uses this store\n"
-                                 "  78  a certificate, key, list, address or another's store can't be used\n";
+                                 "  78  a certificate, key, list, address or another's "
+                                 "store can't be used\n";
 
 /* The command line, as read. */
 struct arguments {
