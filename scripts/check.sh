@@ -3,21 +3,22 @@
 #
 # check.sh [NAME]... -- everything that can be said about the sources without running them.
 #
-#   rooms     which room includes and links which (check_rooms.py)
-#   source    sizes, banned calls, licence lines (check_source.py)
-#   headers   every header compiles alone and twice, the public ones also as C++
-#   format    clang-format 14, with .clang-format
-#   tidy      clang-tidy, with .clang-tidy
-#   cppcheck  cppcheck, with .cppcheck
-#   shell     shellcheck
-#   python    Python sources compile
+#   rooms       which room includes and links which (check_rooms.py)
+#   source      sizes, banned calls, licence lines (check_source.py)
+#   registered  every file of tests is named where the build looks for tests
+#   headers     every header compiles alone and twice, the public ones also as C++
+#   format      clang-format 14, with .clang-format
+#   tidy        clang-tidy, with .clang-tidy
+#   cppcheck    cppcheck, with .cppcheck
+#   shell       shellcheck
+#   python      Python sources compile
 #
 # Prints "ok NAME" or what is wrong and then "failed NAME". Exit code 0 when nothing is wrong.
 # What clang-format and clang-tidy say depends on their version; theirs here is 14, as in Debian 12.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 70
 
-ALL=(rooms source headers format tidy cppcheck shell python)
+ALL=(rooms source registered headers format tidy cppcheck shell python)
 VERSION=14
 JOBS=$(nproc)
 
@@ -50,6 +51,25 @@ check_headers() {
         [[ $header != include/* ]] || check_header "$header" c++ || bad=1
     done < <(find src include -name '*.h' | sort)
     [ "$bad" -eq 0 ] && [ "$seen" -gt 0 ]
+}
+
+# Of the files named on standard input, those that no fragment of tests names.
+unregistered() {
+    local file fragments
+    fragments=$(cat tests/CMakeLists.txt tests/*/CMakeLists.txt tests/*/*.cmake | sed 's/#.*//')
+    while read -r file; do
+        grep -q "[ (/\"]${file##*/}\([ )\"]\|$\)" <<<"$fragments" || printf '%s\n' "$file"
+    done
+}
+
+# A file that nobody runs would be missed by nobody. The first line is the check of the check.
+check_registered() {
+    [ "$(unregistered <<<"tests/unit/est_frame.c")" ] || return
+    local files missed
+    files=$(find tests \( -name 'test_*.c' -o -name 'test_*.py' -o -name 'fuzz_*.c' \) | sort)
+    missed=$(unregistered <<<"$files")
+    [ -z "$missed" ] || printf 'run by no test:\n%s\n' "$missed"
+    [ -n "$files" ] && [ -z "$missed" ]
 }
 
 # The tool of that version, under the name it has where another one is the default.
