@@ -159,8 +159,10 @@ static void on_command_end(void *ctx, enum sl_status status, int exit_code, stru
 
 static void run_command(struct probe *probe)
 {
-    if (probe->process)
+    if (probe->process) { /* still busy with the round before */
+        sl_runner_no_reading(probe->sampler->runner);
         return;
+    }
     if (sl_process_start(probe->sampler->loop, probe->what, probe->sampler->command_ms,
                          on_command_end, probe, &probe->process) != SL_OK) {
         probe->process = NULL;

@@ -181,7 +181,7 @@ class SourceTest(ClientTest):
         self.start_server()
         output = self.run_client(
             "--exec", "n:Cel=echo temp1 is 45.5C; echo 7", "--exec", "bad=exit 3",
-            "--interval", "50ms", "--count", "2", "--timeout", "20")
+            "--interval", "50ms", "--count", "2", "--timeout", "20", expect=EX_DATAERR)
         self.assertEqual([(r["name"], r["value"], r["unit"]) for r in self.rows()],
                          [("n", "45.5", "Cel")] * 2)
         self.assertEqual(output.count("exit code 3"), 1, output)

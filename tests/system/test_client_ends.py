@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How sensorlink-client ends: its exit codes and last sentences where not everything went well."""
+
+import csv
+import io
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+from client_fixture import (
+    DEADLINE, EX_DATAERR, EX_NOPERM, EX_TEMPFAIL, EX_USAGE, LOG, ClientTest)
+from pki import free_port
+
+
+def lines(first, last):
+    return b"".join(b"t: %d\n" % number for number in range(first, last + 1))
+
+
+class LossTest(ClientTest):
+    def gap_numbers(self):
+        """How many numbers the store's gaps have together."""
+        done = subprocess.run([LOG, "--store", self.store, "gaps", "--format", "csv"],
+                              capture_output=True, text=True, timeout=DEADLINE, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return sum(int(row["last"]) - int(row["first"]) + 1
+                   for row in csv.DictReader(io.StringIO(done.stdout)))
+
+    def test_client_that_gave_readings_up_says_how_many_and_exits_65(self):
+        self.port = free_port()
+        client = self.start_client("--stdin", "--spool-full", "drop-oldest",
+                                   "--spool-max-readings", "3", "--timeout", "25",
+                                   stdin=subprocess.PIPE)
+        client.process.stdin.write(lines(1, 50))
+        client.process.stdin.close()
+        client.wait_for(r"\[spool-full\]")
+        client.wait_for("Connection refused")
+        self.start_server("--quiet")
+        self.assertEqual(client.wait(), EX_DATAERR, client.output)
+        self.assertNotIn("everything is on", client.output)
+        self.assertIn("what wasn't given up is on the server's disk, up to reading 50",
+                      client.output)
+        self.assertIn("47 readings were given up or couldn't be kept, and became gaps",
+                      client.output)
+        self.assertEqual(self.gap_numbers(), 47)
+        self.assertEqual([row["value"] for row in self.rows()], ["48", "49", "50"])
+
+    def test_client_counts_readings_that_wait_without_the_gaps_before_them(self):
+        self.port = free_port()
+        options = ("--stdin", "--spool-full", "drop-oldest", "--spool-max-readings", "3")
+        output = self.run_client(*options, "--timeout", "300ms", stdin=lines(1, 50),
+                                 expect=EX_TEMPFAIL)
+        self.assertIn("3 readings are not acknowledged yet; the spool keeps them", output)
+        self.assertIn("47 readings were given up", output)
+        self.start_server("--quiet")
+        output = self.run_client("--stdin", "--timeout", "20")
+        self.assertIn("3 readings wait to be sent", output)
+        self.assertEqual(self.gap_numbers(), 47)
+
+    def test_client_measuring_without_a_number_exits_65_after_its_rounds(self):
+        self.start_server()
+        path = self.folder / "value"
+        path.write_text("no number here\n")
+        output = self.run_client("--read", f"t={path}", "--exec", "u=exit 3", "--interval", "10ms",
+                                 "--count", "3", "--timeout", "20", expect=EX_DATAERR)
+        self.assertIn("6 measurements gave no reading", output)
+        output = self.run_client("--read", f"t={path}", "--read", "up=/proc/uptime", "--interval",
+                                 "10ms", "--count", "1", "--timeout", "20", expect=EX_DATAERR)
+        self.assertIn("1 measurement gave no reading", output)
+        self.assertEqual([row["name"] for row in self.rows()], ["up"])
+        self.run_client("--read", "up=/proc/uptime", "--count", "1", "--timeout", "20")
+
+    def test_client_samples_cannot_wait_for_a_full_spool(self):
+        self.port = free_port()
+        for source in ("--read", "--exec"):
+            output = self.run_client(source, "t=/proc/uptime", "--spool-full", "block",
+                                     expect=EX_USAGE)
+            self.assertEqual(output.count("\n"), 1, output)
+            self.assertIn("--spool-full=block is for sources that can wait", output)
+        self.assertFalse(self.spool.exists())
+
+    def test_client_with_nothing_but_bad_input_does_not_connect(self):
+        server = self.start_python_server(lambda session: None)
+        output = self.run_client("--message", "bad line", expect=EX_DATAERR)
+        self.assertIn("'bad line' is not a reading", output)
+        self.assertIn("1 line of the input couldn't be taken", output)
+        server.close()
+        self.assertEqual(server.accepted, [])
+
+    def test_client_tells_bad_input_also_where_a_reading_waits(self):
+        self.port = free_port()
+        output = self.run_client("--message", "bad line", "--message", "t: 1", "--timeout", "200ms",
+                                 expect=EX_TEMPFAIL)
+        self.assertIn("1 line of the input couldn't be taken", output)
+        self.assertIn("1 reading is not acknowledged yet", output)
+
+
+class WaitTest(ClientTest):
+    def test_client_timeout_bounds_input_that_is_held_back(self):
+        self.port = free_port()
+        client = self.start_client("--stdin", "--spool-max-readings", "10", "--timeout", "300ms",
+                                   stdin=subprocess.PIPE)
+        client.process.stdin.write(lines(1, 500))
+        client.process.stdin.flush()  # the pipe stays open: the source doesn't end
+        self.assertEqual(client.wait(), EX_TEMPFAIL, client.output)
+        self.assertIn("10 readings are not acknowledged yet; the spool keeps them", client.output)
+        self.assertIn("the rest of the input wasn't taken", client.output)
+
+    def test_client_timeout_does_not_end_input_that_goes_on_after_it_was_held_back(self):
+        self.port = free_port()
+        client = self.start_client("--stdin", "--spool-max-readings", "10", "--timeout", "4",
+                                   stdin=subprocess.PIPE)
+        client.process.stdin.write(lines(1, 100))
+        client.process.stdin.flush()
+        client.wait_for("the spool is full with 10 readings")
+        self.start_server("--quiet")
+        client.wait_for("connected to")
+        begun = time.monotonic()
+        with self.assertRaises(subprocess.TimeoutExpired):
+            client.process.wait(timeout=4.5)  # longer than the time that it was given
+        self.assertGreater(time.monotonic() - begun, 4)
+        client.process.stdin.close()
+        self.assertEqual(client.wait(), 0, client.output)
+        self.assertEqual([row["value"] for row in self.rows()],
+                         [str(number) for number in range(1, 101)])
+
+    def test_client_refused_by_name_and_told_to_leave_exits_77(self):
+        def bye(session):
+            session.line()
+            session.say("bye 0 client-cert-revoked the certificate is revoked")
+            session.line()
+
+        self.start_python_server(bye)
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            client = self.start_client("--message", "t: 1")
+            client.wait_for(r"not welcome.*\[client-cert-revoked\]")
+            self.assertEqual(client.end(signum), EX_NOPERM, client.output)
+
+
+class PortTest(ClientTest):
+    def serve(self, answer):
+        """A port whose listener says `answer` to whatever comes."""
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def run():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.settimeout(DEADLINE)
+                    try:
+                        connection.recv(4096)
+                        connection.sendall(answer)
+                        while connection.recv(4096):
+                            pass
+                    except OSError:
+                        pass
+
+        thread = threading.Thread(target=run)
+        thread.start()
+
+        def close():
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            thread.join(DEADLINE)
+
+        self.addCleanup(close)
+        self.port = listener.getsockname()[1]
+
+    def test_client_at_a_port_without_tls_asks_whether_it_is_the_right_one(self):
+        for answer in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 mail.example ESMTP ready\r\n",
+                       b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09"):
+            with self.subTest(answer=answer):
+                self.serve(answer)
+                output = self.run_client("--message", "t: 1", "--timeout", "400ms",
+                                         expect=EX_TEMPFAIL)
+                found = re.search(rf"what listens at 127\.0\.0\.1:{self.port} doesn't speak TLS: "
+                                  r"is it the right port\? \[(http|plain-text|not-tls)\]", output)
+                self.assertTrue(found, output)
+                self.assertNotIn("this port is for sensors", output)
+
+    def test_client_host_with_a_port_names_the_option_for_it(self):
+        self.port = 1
+        for host in ("localhost:23456", "192.0.2.7:23456", "[::1]:23456"):
+            output = self.run_client("--message", "t: 1", host=host, expect=EX_USAGE)
+            self.assertEqual(output.count("\n"), 1, output)
+            self.assertIn("--port", output)
+        self.assertFalse(self.spool.exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
