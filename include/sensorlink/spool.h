@@ -49,6 +49,7 @@ struct sl_spool_item {
 /* What a spool holds. first = last + 1 where nothing waits; last = 0 in a fresh spool. */
 struct sl_spool_state {
     char stream[SL_SPOOL_STREAM_SIZE]; /* 32 lower-case hex digits, zero-terminated */
+    char sensor[SL_SPOOL_SENSOR_SIZE]; /* whose it is (belong), zero-terminated; "": not known */
     int64_t first;                     /* lowest number not forgotten */
     int64_t last;                      /* highest number given out and committed */
     int64_t readings; /* how many readings it keeps, also those appended and not committed; what

@@ -130,6 +130,27 @@ static enum sl_status make_spool(struct sl_client *client, char *error, size_t e
     return status;
 }
 
+/*
+ * What is submitted goes into the spool before there is a server to ask, so the certificate's name
+ * is held against the spool's first. A spool without a name gets the one that a server knows.
+ */
+static enum sl_status check_owner(const struct sl_client *client, struct sl_spool *spool,
+                                  char *error, size_t error_size)
+{
+    struct sl_spool_state state = {0};
+    char name[SL_SENSOR_NAME_MAX + 1];
+
+    spool->functions->state(spool, &state);
+    if (state.sensor[0] == '\0' || !sl_trust_own_name(client->trust, name) ||
+        strcmp(state.sensor, name) == 0)
+        return SL_OK;
+    (void)snprintf(error, error_size,
+                   "this spool belongs to %s, and this certificate is %s's: give each sensor its "
+                   "own --spool",
+                   state.sensor, name);
+    return SL_BAD_INPUT;
+}
+
 enum sl_status sl_client_open(const struct sl_client_config *config, struct sl_client **client,
                               char *error, size_t error_size)
 {
@@ -146,6 +167,8 @@ enum sl_status sl_client_open(const struct sl_client_config *config, struct sl_c
 
     status = load_trust(made, &made->trust, error, error_size);
     configure(made, config);
+    if (status == SL_OK && config->spool)
+        status = check_owner(made, config->spool, error, error_size);
     if (status == SL_OK && !config->spool)
         status = make_spool(made, error, error_size);
     if (status != SL_OK) {

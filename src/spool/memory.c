@@ -35,7 +35,6 @@ struct memory {
     size_t head;
     size_t used;
     const char *error;
-    char sensor[SL_SPOOL_SENSOR_SIZE]; /* empty: not known yet */
     char denied[SL_SPOOL_SENSOR_SIZE + 32];
     struct slot *slots;
 };
@@ -239,16 +238,16 @@ static enum sl_status memory_belong(struct sl_spool *spool, const char *sensor)
     struct memory *memory = (struct memory *)spool;
     size_t len = strlen(sensor);
 
-    if (memory->sensor[0] != '\0') {
-        if (strcmp(memory->sensor, sensor) == 0)
+    if (memory->state.sensor[0] != '\0') {
+        if (strcmp(memory->state.sensor, sensor) == 0)
             return SL_OK;
         (void)snprintf(memory->denied, sizeof(memory->denied), "this spool belongs to %s",
-                       memory->sensor);
+                       memory->state.sensor);
         return failed(memory, SL_DENIED, memory->denied);
     }
-    if (len == 0 || len >= sizeof(memory->sensor))
+    if (len == 0 || len >= sizeof(memory->state.sensor))
         return failed(memory, SL_BAD_INPUT, "that is no sensor's name");
-    memcpy(memory->sensor, sensor, len + 1);
+    memcpy(memory->state.sensor, sensor, len + 1);
     return SL_OK;
 }
 

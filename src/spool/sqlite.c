@@ -182,10 +182,10 @@ static int update_meta(struct sl_sqlite *file, int64_t last, int64_t forgotten)
     sqlite3_stmt *update = file->statements[SL_SPOOL_UPDATE];
 
     int code = sl_sqlite_bind(update, (int64_t[]){last, forgotten}, 2);
-    if (code == SQLITE_OK && file->sensor[0] == '\0')
+    if (code == SQLITE_OK && file->state.sensor[0] == '\0')
         code = sqlite3_bind_null(update, 3);
     else if (code == SQLITE_OK)
-        code = sqlite3_bind_text(update, 3, file->sensor, -1, SQLITE_STATIC);
+        code = sqlite3_bind_text(update, 3, file->state.sensor, -1, SQLITE_STATIC);
     return code == SQLITE_OK ? sl_sqlite_run(update) : code;
 }
 
@@ -253,17 +253,17 @@ static enum sl_status sqlite_belong(struct sl_spool *spool, const char *sensor)
     struct sl_sqlite *file = file_of(spool);
     size_t len = strlen(sensor);
 
-    if (file->sensor[0] != '\0') {
-        if (strcmp(file->sensor, sensor) == 0)
+    if (file->state.sensor[0] != '\0') {
+        if (strcmp(file->state.sensor, sensor) == 0)
             return SL_OK;
-        (void)snprintf(file->error, sizeof(file->error), "this spool belongs to %s", file->sensor);
+        (void)snprintf(file->error, sizeof(file->error), "this spool belongs to %s", file->state.sensor);
         return SL_DENIED;
     }
-    if (len == 0 || len >= sizeof(file->sensor)) {
+    if (len == 0 || len >= sizeof(file->state.sensor)) {
         (void)snprintf(file->error, sizeof(file->error), "that is no sensor's name");
         return SL_BAD_INPUT;
     }
-    memcpy(file->sensor, sensor, len + 1);
+    memcpy(file->state.sensor, sensor, len + 1);
     if (file->lost != SL_OK)
         return file->lost; /* commit says so too, and the one after it writes the name */
     bool was_due = due(file);

@@ -353,7 +353,7 @@ static enum sl_status load(struct sl_sqlite *file, const char *path)
         return unusable(file, path, "its numbers contradict each other");
 
     memcpy(file->state.stream, stream, SL_SPOOL_STREAM_SIZE);
-    (void)snprintf(file->sensor, sizeof(file->sensor), "%s", sensor);
+    (void)snprintf(file->state.sensor, sizeof(file->state.sensor), "%s", sensor);
     file->forgotten = found.forgotten;
     file->state.first = found.forgotten + 1;
     file->state.last = found.last;

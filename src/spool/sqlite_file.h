@@ -59,7 +59,6 @@ struct sl_sqlite {
     int64_t forgotten;                 /* what `forgotten` is on disk */
     int64_t gap_numbers;               /* how many of state.first .. next - 1 are in gaps */
     bool changed;                      /* the open transaction drops or omits numbers */
-    char sensor[SL_SPOOL_SENSOR_SIZE]; /* empty: not known yet */
     enum sl_status lost; /* not SL_OK: the open transaction is gone, commit has to say so */
     sqlite3 *db;
     sqlite3_stmt *statements[SL_SPOOL_STATEMENTS];

@@ -282,6 +282,11 @@ void sl_trust_unref(struct sl_trust *trust)
         destroy(trust);
 }
 
+bool sl_trust_own_name(const struct sl_trust *trust, char name[static SL_SENSOR_NAME_MAX + 1])
+{
+    return sl_identity_sensor(&trust->own, name) == SL_REASON_NONE;
+}
+
 enum sl_role sl_trust_role(const struct sl_trust *trust)
 {
     return trust->role;

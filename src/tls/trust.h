@@ -24,6 +24,7 @@
 
 #include "sensorlink/status.h"
 #include "tls/allow.h"
+#include "wire/message.h"
 
 struct sl_trust;
 
@@ -56,6 +57,9 @@ struct sl_trust *sl_trust_ref(struct sl_trust *trust);
 void sl_trust_unref(struct sl_trust *trust); /* null is allowed */
 
 enum sl_role sl_trust_role(const struct sl_trust *trust);
+
+/* The sensor's name in the own certificate, as a server reads it; false where it has none. */
+bool sl_trust_own_name(const struct sl_trust *trust, char name[static SL_SENSOR_NAME_MAX + 1]);
 
 /* "Mbed TLS 3.6.6 (TLS 1.2, TLS 1.3)" of the library loaded now. Prints into `text`; returns it. */
 const char *sl_tls_version(char *text, size_t size);

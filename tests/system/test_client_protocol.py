@@ -163,13 +163,32 @@ class ProtocolTest(ClientTest):
         attic = self.pki.sensor("attic")
         output = self.run_client("--message", "t: 2", "--timeout", "20", sensor=attic,
                                  expect=EX_CONFIG)
+        self.assertEqual(output, "sensorlink-client: this spool belongs to weather-1, and this "
+                                 "certificate is attic's: give each sensor its own --spool\n")
+        self.run_client("--message", "t: 3", "--timeout", "20")
+        self.assertEqual([(row["sensor"], row["value"]) for row in self.rows()],
+                         [("weather-1", "1"), ("weather-1", "3")])
+
+    def test_client_that_a_server_takes_for_another_sensor_sends_nothing_and_exits_78(self):
+        seen = []
+
+        def renamed(session):
+            session.line()
+            session.say(f"welcome 1 {time.time():.3f} attic")
+            seen.append(session.line())
+
+        server = self.start_python_server(store_all([]), renamed)
+        self.run_client("--message", "t: 1", "--timeout", "20")
+        output = self.run_client("--message", "t: 2", "--timeout", "20", expect=EX_CONFIG)
         self.assertIn("this spool belongs to weather-1, and this certificate is attic's: give each "
                       "sensor its own --spool [spool-of-another-sensor]", output)
-        self.assertEqual([row["sensor"] for row in self.rows()], ["weather-1"])
+        self.assertIn("1 reading is not acknowledged yet; the spool keeps it", output)
         # It asks rarely, and leaves with the same code when it is told to.
-        client = self.start_client("--stdin", sensor=attic, stdin=subprocess.PIPE)
+        client = self.start_client("--stdin", stdin=subprocess.PIPE)
         client.wait_for(r"spool-of-another-sensor\]; trying again in \d{2,}")
         self.assertEqual(client.end(), EX_CONFIG, client.output)
+        self.check(server)
+        self.assertEqual(seen, [None, None])
 
     def test_client_reading_that_the_server_refuses_is_said_and_exits_65(self):
         def script(session):
