@@ -9,6 +9,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 70
 
 PROGRAMS=(sensorlink-server sensorlink-client sensorlink-log)
+VERSION=$(sed -n 's/^project(sensorlink VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 work=$(mktemp -d) || exit 73
 server='' port=''
 bad=0
@@ -88,6 +89,30 @@ readings_logged() { # PREFIX COUNT
     [ "$count" -eq "$2" ]
 }
 
+# Every file and link of the installation; headers are those of the tree.
+expected_files() { # static|shared
+    local program header
+    for program in "${PROGRAMS[@]}"; do
+        printf '%s\n' "bin/$program" "share/man/man1/$program.1"
+    done
+    for header in include/sensorlink/*.h; do
+        printf '%s\n' "$header"
+    done
+    if [ "$1" = static ]; then
+        printf '%s\n' lib/libsensorlink.a
+    else
+        printf '%s\n' lib/libsensorlink.so "lib/libsensorlink.so.${VERSION%%.*}" \
+            "lib/libsensorlink.so.$VERSION"
+    fi
+    printf '%s\n' lib/pkgconfig/sensorlink.pc \
+        lib/cmake/Sensorlink/Sensorlink{Config,ConfigVersion,Dependencies,Targets,Targets-relwithdebinfo}.cmake
+}
+
+installs_expected() { # PREFIX static|shared
+    (cd "$1" && find . ! -type d -printf '%P\n') | LC_ALL=C sort >"$work/installed"
+    expected_files "$2" | LC_ALL=C sort | diff - "$work/installed"
+}
+
 # What the shared library shows, and what the public headers declare, are the same names.
 shows_declared() { # PREFIX
     nm -D --defined-only "$1/lib/libsensorlink.so" | awk '$2 ~ /[TDBRV]/ { print $3 }' |
@@ -113,6 +138,7 @@ for kind in static shared; do
     shared=OFF
     [ $kind = static ] || shared=ON
     try "$kind: installs" install_to "$prefix" "build/install-$kind" $shared || continue
+    try "$kind: installs what is expected" installs_expected "$prefix" $kind
     try "$kind: the programs run" programs_work "$prefix"
     try "$kind: the server starts" start_server "$prefix" || continue
     try "$kind: outside program by CMake package" by_cmake "$prefix" "$work/$kind-cmake"
