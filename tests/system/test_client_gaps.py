@@ -375,7 +375,8 @@ class DamageTest(GapTest):
         self.assertNotIn("acknowledged up to", output)
         server.wait_for("the store fails: .*malformed.*nothing is acknowledged")
         self.assertEqual(server.output.count("the store fails"), 1)
-        self.assertEqual(server.end(), 0)
+        # It says so to whoever stops it, too.
+        self.assertEqual(server.end(), EX_IOERR)
 
     def test_server_on_corrupt_takes_two_words(self):
         self.port = free_port()
