@@ -13,6 +13,7 @@
 #include <sysexits.h>
 
 #include "base/clock.h"
+#include "client/ending.h"
 #include "client/floor.h"
 #include "client/floor_file.h"
 #include "client/lookup.h"
@@ -57,11 +58,7 @@ struct sl_runner {
 
     bool ended;   /* the source */
     bool leaving; /* a signal came */
-    bool refused; /* the last try ended so */
-    bool misfit;  /* the last try ended because the spool is another sensor's */
-    int64_t rejected;
-    int64_t given_up;    /* readings that became gaps */
-    int64_t no_readings; /* rounds that gave none */
+    struct sl_ending ending;
     int exit_code;       /* -1 while running */
     char error[TEXT_SIZE];
 };
@@ -113,12 +110,12 @@ void sl_runner_reject(struct sl_runner *runner, const char *format, ...)
     va_start(arguments, format);
     say(runner, SL_LOG_WARNING, format, arguments);
     va_end(arguments);
-    runner->rejected++;
+    runner->ending.rejected++;
 }
 
 void sl_runner_no_reading(struct sl_runner *runner)
 {
-    runner->no_readings++;
+    runner->ending.no_readings++;
 }
 
 /* How many numbers, gaps' too, the server has to be told of. */
@@ -144,52 +141,13 @@ static void leave(struct sl_runner *runner, int exit_code)
     sl_loop_stop(runner->loop);
 }
 
-/* Says what of the input won't ever be at the server, once, at the end; true where nothing is. */
-static bool tell_losses(struct sl_runner *runner)
-{
-    bool no_readings = runner->ended && runner->no_readings > 0;
-
-    if (runner->rejected > 0)
-        sl_runner_warn(runner, "%" PRId64 " %s of the input couldn't be taken", runner->rejected,
-                       runner->rejected == 1 ? "line" : "lines");
-    if (runner->given_up > 0)
-        sl_runner_warn(runner, "%" PRId64 " %s given up or couldn't be kept, and became %s",
-                       runner->given_up, runner->given_up == 1 ? "reading was" : "readings were",
-                       runner->given_up == 1 ? "a gap" : "gaps");
-    if (no_readings)
-        sl_runner_warn(runner, "%" PRId64 " %s gave no reading", runner->no_readings,
-                       runner->no_readings == 1 ? "measurement" : "measurements");
-    return runner->rejected == 0 && runner->given_up == 0 && !no_readings;
-}
-
-/* The exit code where something waits for the next run. */
-static int code_of_waiting(const struct sl_runner *runner)
-{
-    if (runner->misfit)
-        return EX_CONFIG;
-    return runner->refused ? EX_NOPERM : EX_TEMPFAIL;
-}
-
 /* Readings that wait stay in the spool; those that never reached it are lost, and that is said. */
 static void leave_waiting(struct sl_runner *runner, const char *why)
 {
-    int64_t lost = sl_pending_left(&runner->pending);
-    int64_t left = kept(runner);
-
-    if (left > 0)
-        sl_runner_warn(
-            runner, "%s: %" PRId64 " %s not acknowledged yet; the spool keeps %s for the next run",
-            why, left, left == 1 ? "reading is" : "readings are", left == 1 ? "it" : "them");
-    else if (lost == 0)
-        sl_runner_warn(runner, "%s: the server isn't told of all gaps yet; the next run does that",
-                       why);
-    if (runner->source_waits && !runner->ended)
-        sl_runner_warn(runner, "%s: the rest of the input wasn't taken", why);
-    (void)tell_losses(runner);
-    if (lost > 0)
-        sl_runner_warn(runner, "%s: %" PRId64 " %s couldn't be written to the spool and %s lost",
-                       why, lost, lost == 1 ? "reading" : "readings", lost == 1 ? "is" : "are");
-    leave(runner, lost > 0 ? EX_IOERR : code_of_waiting(runner));
+    struct sl_rest rest = {.kept = kept(runner),
+                           .lost = sl_pending_left(&runner->pending),
+                           .input = runner->source_waits && !runner->ended};
+    leave(runner, sl_ending_tell_rest(&runner->ending, runner, &rest, why, runner->ended));
 }
 
 static void leave_if_done(struct sl_runner *runner)
@@ -200,17 +158,19 @@ static void leave_if_done(struct sl_runner *runner)
     if (runner->exit_code >= 0 || !(runner->ended || runner->leaving))
         return;
     if (untold(runner) > 0) {
-        if (runner->misfit && runner->ended) /* waiting changes nothing */
+        if (runner->ending.misfit && runner->ended) /* waiting changes nothing */
             leave_waiting(runner, why);
         return;
     }
     sl_client_progress(runner->client, &progress);
     if (progress.acknowledged > 0)
         story(runner, "%s: %s is on the server's disk, up to reading %" PRId64, why,
-              runner->given_up > 0 ? "what wasn't given up" : "everything", progress.acknowledged);
+              runner->ending.given_up > 0 ? "what wasn't given up" : "everything",
+              progress.acknowledged);
     else
         story(runner, "%s: there was nothing to send", why);
-    leave(runner, tell_losses(runner) ? EX_OK : EX_DATAERR);
+    bool whole = sl_ending_tell_losses(&runner->ending, runner, runner->ended);
+    leave(runner, whole ? EX_OK : EX_DATAERR);
 }
 
 /* Keeps the floor under the clock; a failure is said once, and concerns nothing else. */
@@ -242,8 +202,8 @@ static void tell_offset(struct sl_runner *runner, int64_t offset_us)
 
 static void connected(struct sl_runner *runner, const struct sl_client_event *event)
 {
-    runner->refused = false;
-    runner->misfit = false;
+    runner->ending.refused = false;
+    runner->ending.misfit = false;
     runner->full_told = false;
     runner->drops_told = false;
     story(runner, "connected to %s as %s (%s, %s)", event->server, event->name, event->protocol,
@@ -257,7 +217,7 @@ static void connected(struct sl_runner *runner, const struct sl_client_event *ev
 
 static void disconnected(struct sl_runner *runner, const struct sl_client_event *event)
 {
-    runner->refused = event->refused;
+    runner->ending.refused = event->refused;
     double pause_s = (double)event->retry_ms / 1000;
     if (event->refused)
         sl_runner_warn(runner, "not welcome: %s [%s]; asking again in %.0f s", event->text,
@@ -289,10 +249,10 @@ static void on_event(void *ctx, const struct sl_client_event *event)
     case SL_CLIENT_FAULT:
         sl_runner_warn(runner, "%s [%s]", event->text, event->reason);
         if (strcmp(event->reason, "spool-of-another-sensor") == 0)
-            runner->misfit = true;
+            runner->ending.misfit = true;
         break;
     case SL_CLIENT_DROPPED: /* each time would be a line for each reading */
-        runner->given_up += event->count;
+        runner->ending.given_up += event->count;
         if (!runner->drops_told)
             sl_runner_warn(runner, "%s, and the server is told of the gap [%s]", event->text,
                            event->reason);
@@ -341,7 +301,7 @@ static int64_t step_client(struct sl_runner *runner)
                        "%" PRId64 " readings couldn't be kept; the server is told of the gap "
                        "[" SL_GAP_NOT_KEPT "]",
                        runner->pending.missed);
-        runner->given_up += runner->pending.missed;
+        runner->ending.given_up += runner->pending.missed;
         runner->pending.missed = 0;
     }
     note_spool(runner, sl_pending_left(&runner->pending) > 0);
@@ -405,9 +365,8 @@ static bool is_full(const struct sl_runner *runner)
 /* True where a source that was held back may go on: also to be counted only. */
 static bool has_room(const struct sl_runner *runner)
 {
-    bool counts = runner->spool_fails && runner->drops;
-
-    return !is_full(runner) && (runner->pending.count == 0 || counts);
+    return !is_full(runner) &&
+           (runner->pending.count == 0 || (runner->spool_fails && runner->drops));
 }
 
 /* Lets a source that was held back go on. */
@@ -442,11 +401,6 @@ static void step(struct sl_runner *runner)
     leave_if_done(runner);
     if (runner->source_waits && has_room(runner) && runner->exit_code < 0)
         resume_source(runner);
-}
-
-static void on_lookup(void *ctx)
-{
-    step(ctx);
 }
 
 /* Says once that the source is held back; no line for a moment's wait while a backlog drains. */
@@ -547,10 +501,10 @@ static void on_signal(void *ctx, int signum)
     if (runner->source)
         runner->source->stop(runner->source);
     step(runner); /* commits */
-    struct sl_client_progress progress;
-    sl_client_progress(runner->client, &progress);
+    struct sl_client_progress now;
+    sl_client_progress(runner->client, &now);
     if (runner->exit_code < 0)
-        sl_timer_start(runner->end_timer, progress.connected ? FAREWELL_MS : 0);
+        sl_timer_start(runner->end_timer, now.connected ? FAREWELL_MS : 0);
 }
 
 static enum sl_status make_parts(struct sl_runner *runner)
@@ -563,7 +517,7 @@ static enum sl_status make_parts(struct sl_runner *runner)
     if (status == SL_OK)
         status = sl_timer_new(runner->loop, on_end, runner, &runner->end_timer);
     if (status == SL_OK)
-        status = sl_lookup_new(runner->loop, on_lookup, runner, &runner->lookup);
+        status = sl_lookup_new(runner->loop, on_timer, runner, &runner->lookup);
     for (size_t i = 0; status == SL_OK && i < 3; i++)
         status = sl_signal_new(runner->loop, signums[i], on_signal, runner, &runner->signals[i]);
     return status;

@@ -256,7 +256,8 @@ static enum sl_status sqlite_belong(struct sl_spool *spool, const char *sensor)
     if (file->state.sensor[0] != '\0') {
         if (strcmp(file->state.sensor, sensor) == 0)
             return SL_OK;
-        (void)snprintf(file->error, sizeof(file->error), "this spool belongs to %s", file->state.sensor);
+        (void)snprintf(file->error, sizeof(file->error), "this spool belongs to %s",
+                       file->state.sensor);
         return SL_DENIED;
     }
     if (len == 0 || len >= sizeof(file->state.sensor)) {

@@ -14,7 +14,8 @@
  *
  * Numbers forgotten+1 .. last are in `readings` or in `gaps`, each once. One transaction adds
  * readings, takes forgotten ones away and sets `last` and `forgotten`, so that holds whenever the
- * power goes. Version 1 had no `gaps` and version 2 no `sensor`; they are brought up to this one when opened.
+ * power goes. Version 1 had no `gaps` and version 2 no `sensor`; they are brought up to this one
+ * when they are opened.
  *
  * `last` never goes back, so no number is used twice, also when `readings` is empty.
  *
