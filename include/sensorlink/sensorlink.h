@@ -123,8 +123,8 @@ struct sl_client_config {
  * certificate is taken up; where they can't be used then, the ones from before are.
  *
  * SL_OK         `*client` is the caller's, and owns config->spool.
- * SL_BAD_INPUT  A file or value can't be used, or the spool is another sensor's; `error` says which,
- *               why and what to do.
+ * SL_BAD_INPUT  A file or value can't be used, or the spool is another sensor's; `error` says
+ *               which, why and what to do.
  * SL_NOMEM      No memory.
  */
 SL_MUST_USE enum sl_status sl_client_open(const struct sl_client_config *config,

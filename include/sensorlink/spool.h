@@ -122,7 +122,8 @@ struct sl_spool_functions {
      * SL_DENIED     It is another sensor's: error() says "this spool belongs to NAME".
      * SL_BAD_INPUT  No such name can be; nothing was remembered.
      * Others        The medium's failure. The name is remembered, and written by the next commit
-     *               that works. What was appended since the last commit may be lost: commit says so.
+     *               that works. What was appended since the last commit may be lost: commit says
+     *               so.
      * Null where a spool can't: then nobody notices that it is used by two sensors.
      */
     enum sl_status (*belong)(struct sl_spool *spool, const char *sensor);

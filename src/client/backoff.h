@@ -24,7 +24,7 @@ enum sl_pause_cause {
     SL_PAUSE_BYE      /* the server said when to come back */
 };
 
-enum { SL_SILENT_IS_REFUSED = 3 }; /* this many SILENT in a row count as REFUSED */
+enum { SL_SILENT_IS_REFUSED = 6 }; /* this many SILENT in a row, too many for restarts: REFUSED */
 
 struct sl_backoff {
     int64_t min_ms;     /* ceiling of the first pause, 1 or more */

@@ -43,7 +43,6 @@ struct sl_runner {
     struct sl_signal *signals[3];
     int64_t timeout_ms;
     bool echo;
-
     struct sl_pending pending;
     bool spool_fails;
     bool source_waits; /* was told SL_LIMIT */
@@ -51,7 +50,6 @@ struct sl_runner {
     bool drops_told;   /* that readings are given up, likewise */
     bool drops;        /* a full spool gives up its oldest readings */
     int64_t max_readings;
-
     const char *floor_file; /* null: none */
     bool floor_fails;       /* it couldn't be written, which was said */
     int64_t floor_ms;       /* loop's clock of the last writing */
@@ -59,7 +57,7 @@ struct sl_runner {
     bool ended;   /* the source */
     bool leaving; /* a signal came */
     struct sl_ending ending;
-    int exit_code;       /* -1 while running */
+    int exit_code; /* -1 while running */
     char error[TEXT_SIZE];
 };
 
@@ -337,13 +335,13 @@ static void watch_again(struct sl_runner *runner)
     }
     if (fd < 0)
         return;
+    bool readable = wants & SL_CLIENT_READABLE, writable = wants & SL_CLIENT_WRITABLE;
     enum sl_status status = SL_OK;
     if (!runner->watch)
         status = sl_watch_new(runner->loop, fd, on_ready, runner, &runner->watch);
     if (status == SL_OK) {
         runner->watched_fd = fd;
-        status =
-            sl_watch_set(runner->watch, wants & SL_CLIENT_READABLE, wants & SL_CLIENT_WRITABLE);
+        status = sl_watch_set(runner->watch, readable, writable);
     }
     if (status != SL_OK) {
         sl_runner_warn(runner, "the connection can't be watched (%s)", sl_status_name(status));
@@ -362,11 +360,11 @@ static bool is_full(const struct sl_runner *runner)
     return progress.kept >= runner->max_readings;
 }
 
-/* True where a source that was held back may go on: also to be counted only. */
+/* True where a source that was held back may go on, if only to be counted. */
 static bool has_room(const struct sl_runner *runner)
 {
-    return !is_full(runner) &&
-           (runner->pending.count == 0 || (runner->spool_fails && runner->drops));
+    bool taken = runner->pending.count == 0 || (runner->spool_fails && runner->drops);
+    return taken && !is_full(runner);
 }
 
 /* Lets a source that was held back go on. */

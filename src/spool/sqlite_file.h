@@ -56,10 +56,10 @@ enum sl_spool_statement {
 struct sl_sqlite {
     struct sl_spool spool; /* first: the two are the same address */
     struct sl_spool_state state;
-    int64_t next;                      /* the number that the next append gives */
-    int64_t forgotten;                 /* what `forgotten` is on disk */
-    int64_t gap_numbers;               /* how many of state.first .. next - 1 are in gaps */
-    bool changed;                      /* the open transaction drops or omits numbers */
+    int64_t next;        /* the number that the next append gives */
+    int64_t forgotten;   /* what `forgotten` is on disk */
+    int64_t gap_numbers; /* how many of state.first .. next - 1 are in gaps */
+    bool changed;        /* the open transaction drops or omits numbers */
     enum sl_status lost; /* not SL_OK: the open transaction is gone, commit has to say so */
     sqlite3 *db;
     sqlite3_stmt *statements[SL_SPOOL_STATEMENTS];

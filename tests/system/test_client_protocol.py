@@ -237,8 +237,8 @@ class ProtocolTest(ClientTest):
         output = self.run_client("--message", "t: 1", "--timeout", "2", expect=EX_NOPERM)
         self.check(server)
         self.assertIn("not-welcomed", output)
-        self.assertEqual(len(server.accepted), 3)
-        self.assertEqual(output.count("trying again"), 2)
+        self.assertEqual(len(server.accepted), 6)
+        self.assertEqual(output.count("trying again"), 5)
         self.assertEqual(output.count("asking again"), 1)
 
     def test_client_leaves_a_server_that_breaks_the_protocol(self):

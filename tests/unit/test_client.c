@@ -390,7 +390,8 @@ static void bad_close(struct sl_spool *spool)
 }
 
 static const struct sl_spool_functions bad_functions = {
-    bad_state, bad_append, bad_commit, bad_read, bad_forget, bad_error, bad_close, NULL, NULL, NULL};
+    bad_state, bad_append, bad_commit, bad_read, bad_forget,
+    bad_error, bad_close,  NULL,       NULL,     NULL};
 
 static void test_client_spool_that_fails_is_told_by_the_step_and_closed_once(void **state)
 {
