@@ -316,10 +316,10 @@ static void test_power_check_notices_a_spool_that_does_not_sync(void **state)
 
 static int make_scene(void **state)
 {
-    struct scene *scene = calloc(1, sizeof(*scene));
     void *place = NULL;
     if (make_place(&place) != 0)
         return -1;
+    struct scene *scene = calloc(1, sizeof(*scene));
     scene->place = place;
     scene->disk = sl_forgetful_new();
     *state = scene;

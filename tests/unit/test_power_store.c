@@ -351,11 +351,12 @@ static void test_power_check_notices_a_store_that_does_not_sync(void **state)
 
 static int make_scene(void **state)
 {
-    struct scene *scene = calloc(1, sizeof *scene);
     void *place = NULL;
+    struct scene *scene;
 
     if (make_place(&place) != 0)
         return -1;
+    scene = calloc(1, sizeof *scene);
     scene->place = place;
     scene->disk = sl_forgetful_new();
     *state = scene;

@@ -21,10 +21,10 @@ struct held {
 
 static int make_file(void **state)
 {
-    struct held *held = calloc(1, sizeof(*held));
     void *place = NULL;
     if (make_place(&place) != 0)
         return -1;
+    struct held *held = calloc(1, sizeof(*held));
     held->place = place;
     held->spool = open_spool(held->place);
     *state = held;
