@@ -18,7 +18,7 @@ static void test_reason_every_entry_has_an_id_and_a_sentence(void **state)
         if (id == NULL || text == NULL)
             fail_msg("reason %d has no entry", i);
         else if (strlen(text) < 8 || strchr(text, '\n') != NULL || text[strlen(text) - 1] == '.' ||
-            !sl_text_is_clean(sl_bytes_of(text)))
+                 !sl_text_is_clean(sl_bytes_of(text)))
             fail_msg("%s: not a sentence without its stop: '%s'", id, text);
     }
 }
