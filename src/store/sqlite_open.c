@@ -68,7 +68,8 @@ static bool was_a_store(const struct opening *opening)
 
     if (sqlite3_errcode(opening->self->db) != SQLITE_NOTADB)
         return true;
-    return stat(opening->path, &about) == 0 && about.st_size > 0 && about.st_size % PAGE_SIZE == 0;
+    return opening->path != NULL && stat(opening->path, &about) == 0 && about.st_size > 0 &&
+           about.st_size % PAGE_SIZE == 0;
 }
 
 /* Says what SQLite said, with what to do where the file itself is the fault. */
