@@ -308,18 +308,24 @@ class EndTest(ServerTest):
             before = dict(server.query('SELECT stream, "last" FROM streams'))
             for stream, last in acknowledged.items():
                 self.assertGreaterEqual(before[stream], last)
-            results = []
+            results, heard = [], set()
             sensors = [self.connect(server, self.attic) for _ in range(2)]
 
             def send(number, sensor):
                 stream = f"{number:032x}"
+
+                def listen(line):
+                    if line.startswith("ack "):
+                        heard.add(stream)
+                    return False
                 last, _ = sensor.open(stream)
-                results.append((stream, sensor.pump(readings_without_end(last + 1),
-                                                    lambda line: False)))
+                results.append((stream, sensor.pump(readings_without_end(last + 1), listen)))
             threads = [threading.Thread(target=send, args=item) for item in enumerate(sensors)]
             for thread in threads:
                 thread.start()
             self.wait_stored(server, 400 if SLOW else 1500, streams=2, before=before)
+            # Stored isn't heard yet, and a reset may take an acknowledgement with it.
+            wait_for(lambda: len(heard) == 2, DEADLINE, "an acknowledgement of each stream")
             server.kill()
             for thread in threads:
                 thread.join(3 * DEADLINE)
@@ -327,8 +333,7 @@ class EndTest(ServerTest):
             self.assertEqual(len(results), 2)
             for stream, lines in results:
                 acknowledged[stream] = max(acknowledged.get(stream, 0), self.acknowledged(lines))
-        # A reset can take an acknowledgement with it, but not each of them every time.
-        self.assertTrue(any(acknowledged.values()))
+            self.assertTrue(all(acknowledged.values()))
         server = self.start_server("--quiet", folder=folder)
         for stream, last in acknowledged.items():
             self.assert_whole(server, stream, last)
