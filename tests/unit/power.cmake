@@ -5,9 +5,8 @@ add_library(sl_test_forgetful STATIC "${PROJECT_SOURCE_DIR}/tests/support/forget
 target_include_directories(sl_test_forgetful PUBLIC "${PROJECT_SOURCE_DIR}/tests")
 target_link_libraries(sl_test_forgetful PUBLIC sl_sqlite PRIVATE sl_flags)
 
-# Hundreds of recoveries each: not in the valgrind run, which goes by the label unit.
 sl_test(NAME test_power_spool SOURCES test_power_spool.c LINK sl_spool sl_test_forgetful
-    LABEL power TIMEOUT 600)
+    TIMEOUT 900)
 sl_test(NAME test_power_store SOURCES test_power_store.c LINK sl_store sl_test_peer sl_test_forgetful
-    LABEL power TIMEOUT 600)
+    TIMEOUT 900)
 sl_test(NAME test_power_corrupt SOURCES test_power_corrupt.c LINK sl_store sl_test_peer)
