@@ -4,7 +4,8 @@
 
 #include "base/clock.h"
 
-enum { TELL_RATE = 20, TELL_BURST = 2000 };
+static const double TELL_RATE = 20; /* lines a second */
+static const double TELL_BURST = 2000;
 
 struct sl_trust *sl_shared_trust(struct sl_shared *shared)
 {
