@@ -3,17 +3,15 @@
 #include "tls/trust.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "tls/compat.h"
 #include "tls/identity.h"
 #include "tls/revocation.h"
+#include "tls/trust_files.h"
 #include "wire/message.h"
 
 struct sl_trust {
@@ -29,149 +27,14 @@ struct sl_trust {
     mbedtls_ssl_config config;
 };
 
-/* Where a fault is written to while loading. */
-struct fault {
-    char *text;
-    size_t size;
-};
-
-/* What certificates may be made of; names, dates and usage are checked elsewhere. */
-static const mbedtls_x509_crt_profile profile = {
-    MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) | MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
-        MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA512),
-    MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECKEY) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECDSA) |
-        MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSA) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSASSA_PSS),
-    MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1) | MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP384R1),
-    2048,
-};
-
-SL_PRINTF(2, 3)
-static enum sl_status bad(struct fault *fault, const char *format, ...)
+static enum sl_status load_cas(struct sl_trust *trust, const char *path,
+                               struct sl_trust_fault *fault)
 {
-    va_list arguments;
+    enum sl_status status = sl_trust_read_certificates(&trust->cas, "--cafile", path, fault);
 
-    va_start(arguments, format);
-    (void)vsnprintf(fault->text, fault->size, format, arguments);
-    va_end(arguments);
-    return SL_BAD_INPUT;
-}
-
-static enum sl_status check_readable(const char *option, const char *path, struct fault *fault)
-{
-    FILE *file;
-
-    if (path == NULL || *path == '\0')
-        return bad(fault, "%s is missing: name the file with %s FILE", option, option);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return bad(fault, "%s %s can't be read: %s", option, path, strerror(errno));
-    (void)fclose(file);
-    return SL_OK;
-}
-
-/*
- * A positive code of the library counts certificates that could not be read: a partial load isn't
- * one.
- */
-static enum sl_status load_certificates(mbedtls_x509_crt *into, const char *option,
-                                        const char *path, struct fault *fault)
-{
-    enum sl_status status = check_readable(option, path, fault);
-    int code;
-
-    if (status != SL_OK)
-        return status;
-    code = mbedtls_x509_crt_parse_file(into, path);
-    if (code == MBEDTLS_ERR_X509_ALLOC_FAILED)
-        return SL_NOMEM;
-    if (code > 0)
-        return bad(fault, "%s %s holds %d certificate(s) that can't be read: nothing of it is used",
-                   option, path, code);
-    if (code < 0 || into->raw.len == 0)
-        return bad(fault, "%s %s isn't a PEM certificate (-0x%04x)", option, path, (unsigned)-code);
-    return SL_OK;
-}
-
-static enum sl_status load_cas(struct sl_trust *trust, const char *path, struct fault *fault)
-{
-    enum sl_status status = load_certificates(&trust->cas, "--cafile", path, fault);
-    char name[256];
-
-    for (const mbedtls_x509_crt *ca = &trust->cas; status == SL_OK && ca != NULL; ca = ca->next) {
-        (void)mbedtls_x509_dn_gets(name, sizeof name, &ca->subject);
-        if (!sl_compat_is_ca(ca))
-            status = bad(fault, "--cafile %s: '%s' isn't a CA certificate", path, name);
-        else if (mbedtls_x509_time_is_past(&ca->valid_to))
-            status = bad(fault, "--cafile %s: the CA '%s' has expired", path, name);
-    }
+    for (const mbedtls_x509_crt *ca = &trust->cas; status == SL_OK && ca != NULL; ca = ca->next)
+        status = sl_trust_check_ca(ca, path, fault);
     return status;
-}
-
-/* As ssh does: a key that others can read is nobody's secret. */
-static enum sl_status check_private(const char *path, struct fault *fault)
-{
-    struct stat info;
-
-    if (stat(path, &info) != 0)
-        return bad(fault, "--key %s can't be read: %s", path, strerror(errno));
-    if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return bad(fault, "--key %s can be read by others (mode %03o): run chmod 600 %s", path,
-                   (unsigned)(info.st_mode & 0777), path);
-    return SL_OK;
-}
-
-static enum sl_status load_key(struct sl_trust *trust, const char *path, struct fault *fault)
-{
-    enum sl_status status = check_readable("--key", path, fault);
-    int code;
-
-    if (status == SL_OK)
-        status = check_private(path, fault);
-    if (status != SL_OK)
-        return status;
-    code = sl_compat_parse_keyfile(&trust->key, path, trust->random);
-    if (code != 0)
-        return bad(fault, "--key %s isn't an unencrypted PEM private key (-0x%04x)", path,
-                   (unsigned)-code);
-    if (!mbedtls_pk_can_do(&trust->key, MBEDTLS_PK_ECDSA))
-        return bad(fault, "--key %s isn't an EC key: make one with scripts/certs.sh", path);
-    return SL_OK;
-}
-
-static enum sl_status check_pair(struct sl_trust *trust, const struct sl_trust_files *files,
-                                 struct fault *fault)
-{
-    if (sl_compat_check_pair(&trust->own.pk, &trust->key, trust->random) == 0)
-        return SL_OK;
-    return bad(fault, "--key %s doesn't belong to --cert %s", files->key, files->cert);
-}
-
-/*
- * Verifies our own certificate as the other side will, so that a wrong one is found here, at start.
- */
-static enum sl_status check_own(struct sl_trust *trust, const char *path, struct fault *fault)
-{
-    const char *oid = trust->role == SL_ROLE_SERVER ? "\x2b\x06\x01\x05\x05\x07\x03\x01"
-                                                    : "\x2b\x06\x01\x05\x05\x07\x03\x02";
-    uint32_t flags = 0;
-    int code = mbedtls_x509_crt_verify_with_profile(&trust->own, &trust->cas, NULL, &profile, NULL,
-                                                    &flags, NULL, NULL);
-
-    if (code != 0 && code != MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)
-        return bad(fault, "--cert %s can't be verified (-0x%04x)", path, (unsigned)-code);
-    if ((flags & MBEDTLS_X509_BADCERT_EXPIRED) != 0)
-        return bad(fault, "--cert %s has expired: renew it with scripts/certs.sh renew", path);
-    if ((flags & MBEDTLS_X509_BADCERT_FUTURE) != 0)
-        return bad(fault, "--cert %s isn't valid yet: is this machine's clock right?", path);
-    if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0)
-        return bad(fault, "--cert %s isn't signed by a CA of --cafile", path);
-    if (flags != 0)
-        return bad(fault, "--cert %s has a key or signature that isn't allowed (0x%x): use P-256",
-                   path, (unsigned)flags);
-    if (mbedtls_x509_crt_check_extended_key_usage(&trust->own, oid, 8) != 0)
-        return bad(fault, "--cert %s isn't meant for a %s", path,
-                   trust->role == SL_ROLE_SERVER ? "server" : "sensor");
-    return SL_OK;
 }
 
 static enum sl_status configure(struct sl_trust *trust)
@@ -183,7 +46,7 @@ static enum sl_status configure(struct sl_trust *trust)
         return SL_NOMEM;
     sl_compat_policy(&trust->config, trust->random);
     mbedtls_ssl_conf_authmode(&trust->config, MBEDTLS_SSL_VERIFY_REQUIRED);
-    mbedtls_ssl_conf_cert_profile(&trust->config, &profile);
+    mbedtls_ssl_conf_cert_profile(&trust->config, sl_trust_profile());
     mbedtls_ssl_conf_ca_chain(&trust->config, &trust->cas, NULL);
     mbedtls_ssl_conf_renegotiation(&trust->config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
     mbedtls_ssl_conf_legacy_renegotiation(&trust->config, MBEDTLS_SSL_LEGACY_NO_RENEGOTIATION);
@@ -200,7 +63,7 @@ static enum sl_status configure(struct sl_trust *trust)
 }
 
 static enum sl_status load(struct sl_trust *trust, const struct sl_trust_files *files,
-                           struct fault *fault)
+                           struct sl_trust_fault *fault)
 {
     enum sl_status status;
 
@@ -210,15 +73,15 @@ static enum sl_status load(struct sl_trust *trust, const struct sl_trust_files *
     }
     status = load_cas(trust, files->ca, fault);
     if (status == SL_OK)
-        status = load_certificates(&trust->own, "--cert", files->cert, fault);
+        status = sl_trust_read_certificates(&trust->own, "--cert", files->cert, fault);
     if (status == SL_OK)
-        status = load_key(trust, files->key, fault);
+        status = sl_trust_read_key(&trust->key, trust->random, files->key, fault);
     if (status == SL_OK)
-        status = check_pair(trust, files, fault);
+        status = sl_trust_check_pair(&trust->own, &trust->key, trust->random, files, fault);
     if (status == SL_OK)
-        status = check_own(trust, files->cert, fault);
+        status = sl_trust_check_own(trust->role, &trust->own, &trust->cas, files->cert, fault);
     if (status == SL_OK && files->crl != NULL)
-        status = check_readable("--crlfile", files->crl, fault);
+        status = sl_trust_check_readable("--crlfile", files->crl, fault);
     if (status == SL_OK && files->crl != NULL)
         status =
             sl_revocation_load(&trust->revoked, files->crl, &trust->cas, fault->text, fault->size);
@@ -244,7 +107,7 @@ static void destroy(struct sl_trust *trust)
 enum sl_status sl_trust_load(enum sl_role role, const struct sl_trust_files *files,
                              struct sl_trust **trust, char *error, size_t error_size)
 {
-    struct fault fault = {error, error_size};
+    struct sl_trust_fault fault = {error, error_size};
     struct sl_trust *made;
     enum sl_status status;
 
