@@ -31,7 +31,8 @@ OWNERS = (
 )
 
 # Targets that aren't named sl_<room>, and the libraries outside with those who may link them.
-ROOM_OF_TARGET = {"options": "base", "loop": "net", "sources": "client"}
+ROOM_OF_TARGET = {"options": "base", "checklist": "base", "inspect": "tls", "loop": "net",
+                  "sources": "client"}
 LINKERS = {"sl_mbedtls": ("sl_tls",), "sl_sqlite": ("sl_store", "sl_spool"), "sl_uv": ("sl_loop",),
            "sl_inih": ("sl_options",)}
 

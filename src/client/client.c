@@ -10,7 +10,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
-#include "client/floor.h"
+#include "base/floor.h"
 
 enum {
     PORT = 23456,

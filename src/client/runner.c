@@ -13,8 +13,8 @@
 #include <sysexits.h>
 
 #include "base/clock.h"
+#include "base/floor.h"
 #include "client/ending.h"
-#include "client/floor.h"
 #include "client/floor_file.h"
 #include "client/lookup.h"
 #include "client/pending.h"

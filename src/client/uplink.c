@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/floor.h"
 #include "client/client.h"
-#include "client/floor.h"
 
 enum {
     TURNS_MAX = 32,      /* records each way in one step, so that a step stays short */

@@ -205,6 +205,15 @@ void sl_allow_free(struct sl_allow *allow)
     free(allow);
 }
 
+size_t sl_allow_count(const struct sl_allow *allow)
+{
+    size_t count = 0;
+
+    for (const struct line *line = allow->first; line != NULL; line = line->next)
+        count++;
+    return count;
+}
+
 bool sl_allow_find(const struct sl_allow *allow, const char *sensor,
                    const uint8_t fingerprint[static SL_FINGERPRINT_SIZE],
                    struct sl_allow_rule *rule)

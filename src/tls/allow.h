@@ -46,6 +46,9 @@ SL_MUST_USE enum sl_status sl_allow_load(const char *path, struct sl_allow **all
                                          size_t error_size);
 void sl_allow_free(struct sl_allow *allow); /* null is allowed */
 
+/* How many sensors or patterns the list names. */
+size_t sl_allow_count(const struct sl_allow *allow);
+
 /* True where a line fits the sensor; `*rule` is what it says. */
 bool sl_allow_find(const struct sl_allow *allow, const char *sensor,
                    const uint8_t fingerprint[static SL_FINGERPRINT_SIZE],

@@ -2,6 +2,7 @@
 /* identity.c -- reads names and facts from a certificate; see identity.h. */
 #include "tls/identity.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -152,7 +153,7 @@ static void print_date(const mbedtls_x509_time *time, char *text, size_t size)
                    time->hour, time->min, time->sec);
 }
 
-static void print_dn(const mbedtls_x509_name *dn, char *text, size_t size)
+const char *sl_identity_dn(const mbedtls_x509_name *dn, char *text, size_t size)
 {
     char raw[256];
     int len = mbedtls_x509_dn_gets(raw, sizeof raw, dn);
@@ -161,14 +162,48 @@ static void print_dn(const mbedtls_x509_name *dn, char *text, size_t size)
         (void)snprintf(text, size, "(too long)");
     else
         (void)sl_log_clean((struct sl_bytes){raw, (size_t)len}, text, size);
+    return text;
+}
+
+/* One name or address as text; false for other kinds. */
+static bool print_host(const mbedtls_x509_sequence *san, char *text, size_t size)
+{
+    if (is_san(san, SAN_DNS)) {
+        (void)sl_log_clean((struct sl_bytes){(const char *)san->buf.p, san->buf.len}, text, size);
+        return true;
+    }
+    if (!is_san(san, SAN_ADDRESS) || (san->buf.len != 4 && san->buf.len != 16))
+        return false;
+    return inet_ntop(san->buf.len == 4 ? AF_INET : AF_INET6, san->buf.p, text, (socklen_t)size) !=
+           NULL;
+}
+
+const char *sl_identity_hosts(const mbedtls_x509_crt *certificate, char *text, size_t size)
+{
+    char host[256];
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (const mbedtls_x509_sequence *san = &certificate->subject_alt_names; san != NULL;
+         san = san->next) {
+        int printed;
+
+        if (!print_host(san, host, sizeof host))
+            continue;
+        printed = snprintf(text + used, size - used, "%s%s", used == 0 ? "" : ", ", host);
+        if (printed < 0 || (size_t)printed >= size - used)
+            break;
+        used += (size_t)printed;
+    }
+    return text;
 }
 
 const char *sl_identity_facts(const mbedtls_x509_crt *certificate, char text[static SL_FACTS_SIZE])
 {
     char subject[200], issuer[200], serial[72], from[32], to[32];
 
-    print_dn(&certificate->subject, subject, sizeof subject);
-    print_dn(&certificate->issuer, issuer, sizeof issuer);
+    (void)sl_identity_dn(&certificate->subject, subject, sizeof subject);
+    (void)sl_identity_dn(&certificate->issuer, issuer, sizeof issuer);
     print_serial(&certificate->serial, serial, sizeof serial);
     print_date(&certificate->valid_from, from, sizeof from);
     print_date(&certificate->valid_to, to, sizeof to);

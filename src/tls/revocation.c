@@ -121,19 +121,23 @@ static bool signed_by(const mbedtls_x509_crl *list, const mbedtls_x509_crt *ca)
                              mbedtls_md_get_size(md), at, len) == 0;
 }
 
+bool sl_revocation_is_of(const mbedtls_x509_crl *list, const mbedtls_x509_crt *ca)
+{
+    return ca->subject_raw.len == list->issuer_raw.len &&
+           memcmp(ca->subject_raw.p, list->issuer_raw.p, ca->subject_raw.len) == 0 &&
+           signed_by(list, ca);
+}
+
 static bool signed_by_any(const mbedtls_x509_crl *list, const mbedtls_x509_crt *cas)
 {
     for (const mbedtls_x509_crt *ca = cas; ca != NULL; ca = ca->next)
-        if (ca->subject_raw.len == list->issuer_raw.len &&
-            memcmp(ca->subject_raw.p, list->issuer_raw.p, ca->subject_raw.len) == 0 &&
-            signed_by(list, ca))
+        if (sl_revocation_is_of(list, ca))
             return true;
     return false;
 }
 
-/* One list's sound state, or a sentence. */
-static enum sl_status check_list(const mbedtls_x509_crl *list, const mbedtls_x509_crt *cas,
-                                 const char *path, char *error, size_t error_size)
+enum sl_status sl_revocation_check(const mbedtls_x509_crl *list, const mbedtls_x509_crt *cas,
+                                   const char *path, char *error, size_t error_size)
 {
     const char *fault = NULL;
 
@@ -185,26 +189,31 @@ static enum sl_status fill(struct sl_revocation *set, const mbedtls_x509_crl *li
     return SL_OK;
 }
 
+enum sl_status sl_revocation_read(mbedtls_x509_crl *lists, const char *path, char *error,
+                                  size_t error_size)
+{
+    int code = mbedtls_x509_crl_parse_file(lists, path);
+
+    if (code == 0)
+        return SL_OK;
+    (void)snprintf(error, error_size,
+                   "the revocation list %s can't be read (-0x%04x): it must be a PEM file made by "
+                   "scripts/certs.sh crl",
+                   path, (unsigned)-code);
+    return SL_BAD_INPUT;
+}
+
 enum sl_status sl_revocation_load(struct sl_revocation *set, const char *path,
                                   const mbedtls_x509_crt *cas, char *error, size_t error_size)
 {
-    enum sl_status status = SL_OK;
+    enum sl_status status;
     mbedtls_x509_crl lists;
-    int code;
 
     *set = (struct sl_revocation){0};
     mbedtls_x509_crl_init(&lists);
-    code = mbedtls_x509_crl_parse_file(&lists, path);
-    if (code != 0) {
-        (void)snprintf(
-            error, error_size,
-            "the revocation list %s can't be read (-0x%04x): it must be a PEM file made by "
-            "scripts/certs.sh crl",
-            path, (unsigned)-code);
-        status = SL_BAD_INPUT;
-    }
+    status = sl_revocation_read(&lists, path, error, error_size);
     for (const mbedtls_x509_crl *list = &lists; status == SL_OK && list != NULL; list = list->next)
-        status = check_list(list, cas, path, error, error_size);
+        status = sl_revocation_check(list, cas, path, error, error_size);
     if (status == SL_OK)
         status = fill(set, &lists);
     mbedtls_x509_crl_free(&lists);

@@ -30,6 +30,19 @@ SL_MUST_USE enum sl_status sl_revocation_load(struct sl_revocation *set, const c
                                               const mbedtls_x509_crt *cas, char *error,
                                               size_t error_size);
 
+/*
+ * The steps of sl_revocation_load(), for a report of all faults (inspect.h): reading the file's
+ * lists into an initialised `lists`, and the rules that each list has to keep. Statuses as above.
+ */
+SL_MUST_USE enum sl_status sl_revocation_read(mbedtls_x509_crl *lists, const char *path,
+                                              char *error, size_t error_size);
+SL_MUST_USE enum sl_status sl_revocation_check(const mbedtls_x509_crl *list,
+                                               const mbedtls_x509_crt *cas, const char *path,
+                                               char *error, size_t error_size);
+
+/* True where the list is signed by this CA. */
+bool sl_revocation_is_of(const mbedtls_x509_crl *list, const mbedtls_x509_crt *ca);
+
 bool sl_revocation_has(const struct sl_revocation *set, const mbedtls_x509_crt *certificate);
 
 void sl_revocation_clear(struct sl_revocation *set);

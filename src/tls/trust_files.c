@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tls/identity.h"
+
 /* What certificates may be made of; names, dates and usage are checked elsewhere. */
 static const mbedtls_x509_crt_profile profile = {
     MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) | MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
@@ -76,7 +78,7 @@ enum sl_status sl_trust_check_ca(const mbedtls_x509_crt *ca, const char *path,
 {
     char name[256];
 
-    (void)mbedtls_x509_dn_gets(name, sizeof name, &ca->subject);
+    (void)sl_identity_dn(&ca->subject, name, sizeof name);
     if (!sl_compat_is_ca(ca))
         return bad(fault, "--cafile %s: '%s' isn't a CA certificate", path, name);
     if (mbedtls_x509_time_is_past(&ca->valid_to))

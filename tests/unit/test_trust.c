@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "support/certificates.h"
+#include "tls/inspect.h"
 
 struct fault {
     const char *ca; /* null: not given; all four are whole file names */
@@ -91,6 +92,163 @@ static void test_trust_refuses_each_wrong_file_with_its_sentence(void **state)
         if (strstr(error, faults[i].says) == NULL || strchr(error, '\n') != NULL)
             fail_msg("'%s' instead of '%s'", error, faults[i].says);
     }
+}
+
+/* What a report of --check said. */
+struct said {
+    struct sl_checklist list;
+    char text[8192];
+};
+
+static void told(void *ctx, enum sl_verdict verdict, const char *about, const char *text)
+{
+    struct said *said = ctx;
+    size_t len = strlen(said->text);
+
+    (void)snprintf(said->text + len, sizeof said->text - len, "%s %s %s\n",
+                   sl_verdict_word(verdict), about, text);
+}
+
+static const int64_t two_weeks_ms = INT64_C(14) * 86400 * 1000;
+
+static void inspect(struct said *said, enum sl_role role, const struct sl_trust_files *files,
+                    int64_t warning_ms, char name[static SL_SENSOR_NAME_MAX + 1])
+{
+    *said = (struct said){.list = {.told = told, .ctx = said}};
+    sl_inspect_trust(role, files, warning_ms, &said->list, name);
+}
+
+static void test_check_calls_a_fault_what_trust_refuses_with_the_same_sentence(void **state)
+{
+    static struct said said;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(faults); i++) {
+        char ca[SL_TEST_PATH_SIZE], cert[SL_TEST_PATH_SIZE], key[SL_TEST_PATH_SIZE],
+            crl[SL_TEST_PATH_SIZE], name[SL_SENSOR_NAME_MAX + 1];
+        const struct fault *fault = &faults[i];
+        struct sl_trust_files files = {.ca = given(ca, fault->ca),
+                                       .cert = given(cert, fault->cert),
+                                       .key = given(key, fault->key),
+                                       .crl = given(crl, fault->crl)};
+        char *at;
+
+        inspect(&said, fault->sensor ? SL_ROLE_SENSOR : SL_ROLE_SERVER, &files, two_weeks_ms, name);
+        at = strstr(said.text, fault->says);
+        if (said.list.counts[SL_VERDICT_FAULT] == 0)
+            fail_msg("'%s' isn't found:\n%s", fault->says, said.text);
+        /* An option that isn't there is named before the sentence, and not in it as well. */
+        if (at == NULL && strstr(fault->says, "is missing") == NULL)
+            fail_msg("'%s' isn't said:\n%s", fault->says, said.text);
+    }
+}
+
+static void test_check_finds_no_fault_where_trust_is_loaded(void **state)
+{
+    static const struct {
+        enum sl_role role;
+        const char *ca, *name, *crl;
+    } good[] = {{SL_ROLE_SERVER, "ca", "server", NULL},
+                {SL_ROLE_SERVER, "ca", "server", "empty.crl"},
+                {SL_ROLE_SERVER, "ca", "server", "many.crl"},
+                {SL_ROLE_SERVER, "two-cas", "server", "revoked.crl"},
+                {SL_ROLE_SERVER, "rsa-ca", "rsa-server", "rsa.crl"},
+                {SL_ROLE_SENSOR, "ca", "attic", NULL},
+                {SL_ROLE_SENSOR, "ca", "sensor-no-usage", NULL}};
+    static struct said said;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        struct sl_test_files files;
+        char name[SL_SENSOR_NAME_MAX + 1];
+
+        sl_trust_unref(sl_test_trust(good[i].role, good[i].ca, good[i].name, good[i].crl));
+        sl_test_files(&files, good[i].ca, good[i].name, good[i].crl);
+        inspect(&said, good[i].role, &files.at, two_weeks_ms, name);
+        if (said.list.counts[SL_VERDICT_FAULT] != 0 || said.list.counts[SL_VERDICT_OK] < 3)
+            fail_msg("%s", said.text);
+    }
+}
+
+static void test_check_goes_on_after_a_fault(void **state)
+{
+    static struct said said;
+    struct sl_test_files files;
+    char name[SL_SENSOR_NAME_MAX + 1];
+
+    (void)state;
+    sl_test_files(&files, "other-ca", "attic", "old.crl");
+    inspect(&said, SL_ROLE_SERVER, &files.at, two_weeks_ms, name);
+    assert_non_null(strstr(said.text, "ok --cafile "));
+    assert_non_null(
+        strstr(said.text, "isn't signed by a CA of --cafile\nwarning --cert it carries"));
+    assert_non_null(strstr(said.text, "ok --key "));
+    assert_non_null(strstr(said.text, "fault --crlfile the revocation list "));
+    assert_int_equal(said.list.counts[SL_VERDICT_FAULT], 2);
+}
+
+static void test_check_warns_of_what_ends_within_the_time_given(void **state)
+{
+    static const struct {
+        int64_t days;
+        int64_t warnings;
+    } cases[] = {{14, 0}, {31, 1}, {91, 2}, {36500, 3}};
+    static struct said said;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct sl_test_files files;
+        char name[SL_SENSOR_NAME_MAX + 1];
+
+        /* The list is good for 30 days, the certificate for 90, the CA for ten years. */
+        sl_test_files(&files, "ca", "server", "empty.crl");
+        inspect(&said, SL_ROLE_SERVER, &files.at, cases[i].days * 86400 * 1000, name);
+        if (said.list.counts[SL_VERDICT_WARNING] != cases[i].warnings)
+            fail_msg("%d days:\n%s", (int)cases[i].days, said.text);
+    }
+}
+
+static void test_check_warns_of_what_a_server_will_refuse(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *reads; /* the sensor's name, for the one that is good */
+        const char *says;
+    } cases[] = {
+        {"attic", "attic", "ok --cert it names the sensor attic\n"},
+        {"sensor-no-usage", "attic",
+         "warning --cert a server will refuse it: client-cert-no-usage"},
+        {"name-uri-blank", "", "warning --cert a server will refuse it: client-name-bad: "},
+    };
+    static struct said said;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct sl_test_files files;
+        char name[SL_SENSOR_NAME_MAX + 1];
+
+        sl_test_files(&files, "ca", cases[i].name, NULL);
+        inspect(&said, SL_ROLE_SENSOR, &files.at, two_weeks_ms, name);
+        assert_string_equal(name, cases[i].reads);
+        if (strstr(said.text, cases[i].says) == NULL)
+            fail_msg("%s", said.text);
+    }
+}
+
+static void test_check_names_each_ca_that_no_list_is_of(void **state)
+{
+    static struct said said;
+    struct sl_test_files files;
+    char name[SL_SENSOR_NAME_MAX + 1];
+
+    (void)state;
+    sl_test_files(&files, "two-cas", "server", "empty.crl");
+    inspect(&said, SL_ROLE_SERVER, &files.at, two_weeks_ms, name);
+    assert_non_null(strstr(said.text, "no list is of the CA 'CN=other'"));
+    assert_int_equal(said.list.counts[SL_VERDICT_WARNING], 1);
+    sl_test_files(&files, "two-cas", "server", NULL);
+    inspect(&said, SL_ROLE_SERVER, &files.at, two_weeks_ms, name);
+    assert_non_null(strstr(said.text, "warning --crlfile it isn't given"));
 }
 
 static void test_trust_loads_with_and_without_a_revocation_list(void **state)
@@ -190,6 +348,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trust_refuses_each_wrong_file_with_its_sentence),
+        cmocka_unit_test(test_check_calls_a_fault_what_trust_refuses_with_the_same_sentence),
+        cmocka_unit_test(test_check_finds_no_fault_where_trust_is_loaded),
+        cmocka_unit_test(test_check_goes_on_after_a_fault),
+        cmocka_unit_test(test_check_warns_of_what_ends_within_the_time_given),
+        cmocka_unit_test(test_check_warns_of_what_a_server_will_refuse),
+        cmocka_unit_test(test_check_names_each_ca_that_no_list_is_of),
         cmocka_unit_test(test_trust_loads_with_and_without_a_revocation_list),
         cmocka_unit_test(test_trust_loads_for_a_sensor),
         cmocka_unit_test(test_trust_loads_under_an_rsa_ca),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* floor.c -- see floor.h. SENSORLINK_BUILT comes from the build: Unix seconds. */
-#include "client/floor.h"
+#include "base/floor.h"
 
 #define SLACK_US INT64_C(86400000000)
 

@@ -11,8 +11,8 @@
  *
  * Threads  Pure functions.
  */
-#ifndef SL_CLIENT_FLOOR_H
-#define SL_CLIENT_FLOOR_H
+#ifndef SL_BASE_FLOOR_H
+#define SL_BASE_FLOOR_H
 
 #include <stdbool.h>
 #include <stdint.h>
