@@ -17,7 +17,8 @@ enum fault {
     FAULT_BAD_SEQUENCE,
     FAULT_SEQUENCE_JUMP,
     FAULT_BAD_TIME,
-    FAULT_BAD_REASON
+    FAULT_BAD_REASON,
+    FAULT_CHECK_STREAM
 };
 
 static const struct {
@@ -37,6 +38,8 @@ static const struct {
                                               "never come is said with 'gap'"},
     [FAULT_BAD_TIME] = {"bad-time", "a time is Unix seconds with up to six decimals, or '-'"},
     [FAULT_BAD_REASON] = {"bad-reason", "a reason is 1 to 48 lower-case letters, digits and '-'"},
+    [FAULT_CHECK_STREAM] = {"check-stream", "the stream of 32 zeros is for checks and takes "
+                                            "nothing; make a stream id at random"},
 };
 
 void sl_receiver_init(struct sl_receiver *receiver, bool acknowledged, size_t line_limit)
@@ -44,6 +47,7 @@ void sl_receiver_init(struct sl_receiver *receiver, bool acknowledged, size_t li
     receiver->state = acknowledged ? SL_RECEIVER_HELLO : SL_RECEIVER_PLAIN;
     receiver->plain = !acknowledged;
     receiver->ack_again = false;
+    receiver->checking = false;
     receiver->parted = false;
     sl_frame_init(&receiver->frame, line_limit);
     receiver->stream[0] = '\0';
@@ -152,6 +156,7 @@ static void take_hello(struct sl_receiver *receiver, struct sl_bytes line,
     }
     memcpy(receiver->stream, message.stream.at, SL_STREAM_HEX);
     receiver->stream[SL_STREAM_HEX] = '\0';
+    receiver->checking = strcmp(receiver->stream, SL_STREAM_CHECK) == 0;
     receiver->state = SL_RECEIVER_OPENING;
     step->kind = SL_STEP_STREAM;
 }
@@ -206,7 +211,9 @@ static void take_open(struct sl_receiver *receiver, struct sl_bytes line,
 {
     struct sl_message message;
 
-    if (sl_message_parse_from_sensor(line, &message) != SL_OK)
+    if (receiver->checking)
+        end_session(receiver, FAULT_CHECK_STREAM, step);
+    else if (sl_message_parse_from_sensor(line, &message) != SL_OK)
         end_session(receiver, diagnose(line), step);
     else if (message.kind == SL_MESSAGE_STREAM)
         end_session(receiver, FAULT_STREAM_TWICE, step);

@@ -22,6 +22,7 @@
  *   sequence-jump    a number beyond the next one, with no gap told
  *   bad-time         a reading's time is neither Unix seconds nor `-`
  *   bad-reason       a gap's reason isn't `[a-z0-9-]{1,48}`
+ *   check-stream     a line after the `stream` line of SL_STREAM_CHECK
  *
  * A number that goes backwards is a reading sent again: SL_STEP_DUPLICATE, never a fault.
  * Why a reading is SL_STEP_REFUSED: the ids of enum sl_flaw in wire/reading.h.
@@ -48,6 +49,7 @@ struct sl_receiver {
     enum sl_receiver_state state;
     bool plain;     /* nothing is ever answered */
     bool ack_again; /* a number that is on disk was sent again: the sensor missed its ack */
+    bool checking;  /* the stream is SL_STREAM_CHECK: answer `welcome 0`, and ask no store */
     bool parted;    /* `bye` was printed, the last line of a session */
     struct sl_frame frame;
     char stream[SL_STREAM_SIZE]; /* its hex digits once the `stream` line came */

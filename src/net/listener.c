@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -116,8 +117,8 @@ static bool is_every_v6(const struct sl_address *address)
     return IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr);
 }
 
-/* A listening descriptor, or -1 and errno. */
-static int listen_on(const struct sl_address *address)
+/* A descriptor bound to the address, which listens where `listens`; or -1 and errno. */
+static int listen_on(const struct sl_address *address, bool listens)
 {
     int fd = socket(address->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -128,7 +129,7 @@ static int listen_on(const struct sl_address *address)
         (!is_every_v6(address) ||
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0) &&
         bind(fd, (const struct sockaddr *)&address->at, address->len) == 0 &&
-        listen(fd, SOMAXCONN) == 0)
+        (!listens || listen(fd, SOMAXCONN) == 0))
         return fd;
     int error = errno;
     (void)close(fd);
@@ -137,15 +138,15 @@ static int listen_on(const struct sl_address *address)
 }
 
 /* Without IPv6 in the kernel there is no such socket; with IPv6 turned off there is no `::`. */
-static int listen_on_either(const struct sl_address *address)
+static int listen_on_either(const struct sl_address *address, bool listens)
 {
-    int fd = listen_on(address);
+    int fd = listen_on(address, listens);
     if (fd >= 0 || !is_every_v6(address) || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
         return fd;
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(sl_address_port(address))};
     struct sl_address every_v4 = {.len = sizeof v4};
     memcpy(&every_v4.at, &v4, sizeof v4);
-    return listen_on(&every_v4);
+    return listen_on(&every_v4, listens);
 }
 
 static void explain(const struct sl_address *address, int code, char *error, size_t error_size)
@@ -170,6 +171,23 @@ static void explain(const struct sl_address *address, int code, char *error, siz
         why = strerror_r(code, detail, sizeof detail);
     }
     snprintf(error, error_size, "can't listen on %s: %s", sl_address_print(address, text), why);
+}
+
+/*
+ * SO_REUSEADDR lets two sockets be bound to one address as long as neither listens, so a server
+ * that starts at this very moment isn't kept from it.
+ */
+enum sl_status sl_listener_try(const struct sl_address *address, char *error, size_t error_size)
+{
+    int fd = listen_on_either(address, false);
+    int code = errno;
+
+    if (fd >= 0) {
+        (void)close(fd);
+        return SL_OK;
+    }
+    explain(address, code, error, error_size);
+    return code == EADDRINUSE ? SL_LIMIT : SL_IO;
 }
 
 static void listener_item_close(void *item)
@@ -211,7 +229,7 @@ enum sl_status sl_listener_open(struct sl_loop *loop, const struct sl_address *a
     }
     made->accepted = accepted;
     made->ctx = ctx;
-    made->fd = listen_on_either(address);
+    made->fd = listen_on_either(address, true);
     if (made->fd < 0) {
         explain(address, errno, error, error_size);
         sl_loop_item_drop(&made->item);

@@ -40,6 +40,16 @@ SL_MUST_USE enum sl_status sl_listener_open(struct sl_loop *loop, const struct s
                                             struct sl_listener **listener, char *error,
                                             size_t error_size);
 
+/*
+ * Whether it could be listened on now, without listening; nobody who connects or listens notices.
+ *
+ * SL_OK     Yes.
+ * SL_LIMIT  Another program listens there; `error` as below.
+ * SL_IO     No; `error` has one sentence that names the address and says what to do.
+ */
+SL_MUST_USE enum sl_status sl_listener_try(const struct sl_address *address, char *error,
+                                           size_t error_size);
+
 /* What it really listens on, with the port that it has. Valid until it is closed. */
 const struct sl_address *sl_listener_address(const struct sl_listener *listener);
 

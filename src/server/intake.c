@@ -126,10 +126,26 @@ static enum sl_status take_duplicate(struct sl_connection *connection,
     return sl_batch_proof(batch, step->seq, &step->reading);
 }
 
+/* The stream is open: the sensor hears what is stored of it. */
+static enum sl_status welcome(struct sl_connection *connection, int64_t last)
+{
+    char line[SL_LINE_MAX];
+    size_t len = 0;
+    enum sl_status status =
+        sl_receiver_opened(&connection->receiver, last, sl_clock_wall_us(),
+                           sl_bytes_of(sl_peer_name(connection->peer)), line, sizeof line, &len);
+
+    return status == SL_OK ? reply(connection, line, len) : status;
+}
+
 static enum sl_status take_stream(struct sl_connection *connection)
 {
-    struct sl_batch *batch = filling(connection);
+    struct sl_batch *batch;
 
+    /* A check only asks whether it may come in, so it leaves nothing behind. */
+    if (connection->receiver.checking)
+        return welcome(connection, 0);
+    batch = filling(connection);
     if (batch == NULL)
         return SL_NOMEM;
     batch->opens = true;
@@ -301,19 +317,12 @@ void sl_intake_submit(struct sl_connection *connection)
 
 static void opened(struct sl_connection *connection, const struct sl_batch *batch)
 {
-    char line[SL_LINE_MAX];
-    size_t len = 0;
-
     connection->stream_id = batch->stream_id;
     if (connection->receiver.state != SL_RECEIVER_OPENING)
         return;
     if (sl_streams_take(connection->shared->streams, batch->stream_id, batch->opening,
-                        connection) != SL_OK)
-        connection->dead = true;
-    if (sl_receiver_opened(&connection->receiver, batch->last, sl_clock_wall_us(),
-                           sl_bytes_of(sl_peer_name(connection->peer)), line, sizeof line,
-                           &len) != SL_OK ||
-        reply(connection, line, len) != SL_OK)
+                        connection) != SL_OK ||
+        welcome(connection, batch->last) != SL_OK)
         connection->dead = true;
 }
 

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file_uri.h"
+#include "spool/look.h"
 #include "spool/stream.h"
 
 enum {
@@ -163,13 +165,10 @@ static int ask_number(sqlite3 *db, const char *sql, int64_t *number)
     return code;
 }
 
-/*
- * Opens the database so that nothing is written before we know that the file is ours. The lock is
- * taken at the first read and kept: for WAL that also means that no shared memory file is needed.
- */
-static int connect_to(struct sl_sqlite *file, const char *path)
+/* Opens the database so that nothing is written before we know that the file is ours. */
+static int connect_to(struct sl_sqlite *file, const char *path, int access)
 {
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int code = sqlite3_open_v2(path, &file->db, flags, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_busy_timeout(file->db, BUSY_MS);
@@ -179,9 +178,25 @@ static int connect_to(struct sl_sqlite *file, const char *path)
         code = sqlite3_db_config(file->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_db_config(file->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_exec(file->db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
     return code;
+}
+
+/*
+ * The lock is taken at the first read and kept: for WAL that also means that no shared memory file
+ * is needed.
+ */
+static enum sl_status claim(struct sl_sqlite *file, const char *path)
+{
+    int code = sqlite3_exec(file->db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
+
+    if (code != SQLITE_OK)
+        return open_failed(file, path, code);
+    /* Before anything is read: of a file in WAL mode the first read would fail as an I/O error. */
+    if (sqlite3_db_readonly(file->db, "main") == 0)
+        return SL_OK;
+    (void)snprintf(file->error, sizeof(file->error),
+                   "the spool %s can't be written to: check its owner and mode", path);
+    return SL_IO;
 }
 
 /* SL_OK with `*version` 0 for a file without anything in it, else the version of our spool. */
@@ -189,13 +204,6 @@ static enum sl_status recognise(struct sl_sqlite *file, const char *path, int64_
 {
     int64_t id = 0;
     int64_t tables = 0;
-
-    /* Before anything is read: of a file in WAL mode the first read would fail as an I/O error. */
-    if (sqlite3_db_readonly(file->db, "main") != 0) {
-        (void)snprintf(file->error, sizeof(file->error),
-                       "the spool %s can't be written to: check its owner and mode", path);
-        return SL_IO;
-    }
 
     int code = ask_number(file->db, "PRAGMA application_id", &id);
     if (code == SQLITE_OK)
@@ -427,8 +435,8 @@ enum sl_status sl_sqlite_open(struct sl_sqlite *file, const char *path)
     int64_t version = 0;
     enum sl_status status = make_file(file, plain);
     if (status == SL_OK) {
-        int code = connect_to(file, plain);
-        status = code == SQLITE_OK ? SL_OK : open_failed(file, path, code);
+        int code = connect_to(file, plain, SQLITE_OPEN_READWRITE);
+        status = code == SQLITE_OK ? claim(file, path) : open_failed(file, path, code);
     }
     if (status == SL_OK)
         status = recognise(file, path, &version);
@@ -453,4 +461,48 @@ void sl_sqlite_close(struct sl_sqlite *file)
     for (size_t i = 0; i < SL_SPOOL_STATEMENTS; i++)
         (void)sqlite3_finalize(file->statements[i]);
     (void)sqlite3_close(file->db);
+}
+
+/* What a look at an opened file finds. */
+static enum sl_status look_into(struct sl_sqlite *file, const char *path,
+                                struct sl_spool_look *look)
+{
+    enum sl_status status = recognise(file, path, &look->version);
+
+    if (status == SL_OK && look->version > 0)
+        status = check_pages(file, path);
+    if (status != SL_OK || look->version != VERSION)
+        return status;
+    status = load(file, path);
+    look->state = file->state;
+    if (status != SL_OK)
+        return status;
+    int code = ask_number(file->db, "SELECT count(*) FROM readings", &look->state.readings);
+    return code == SQLITE_OK ? SL_OK : open_failed(file, path, code);
+}
+
+/*
+ * A client leaves no log when it closes its spool in order. Where there is none, nobody has the
+ * file open, and SQLite is told so: otherwise it would make a log and shared memory beside it.
+ */
+enum sl_status sl_spool_look(const char *path, struct sl_spool_look *look, char *error,
+                             size_t error_size)
+{
+    struct sl_sqlite file = {.error = "out of memory"};
+    char *log = NULL;
+    bool still = asprintf(&log, "%s-wal", path) >= 0 && access(log, F_OK) != 0;
+    char *name = still ? sl_file_uri(path, "immutable=1") : plain_path(path);
+    enum sl_status status = SL_NOMEM;
+
+    *look = (struct sl_spool_look){.newest = VERSION};
+    if (name) {
+        int code = connect_to(&file, name, SQLITE_OPEN_READONLY | (still ? SQLITE_OPEN_URI : 0));
+        status = code == SQLITE_OK ? look_into(&file, path, look) : open_failed(&file, path, code);
+    }
+    if (status != SL_OK)
+        (void)snprintf(error, error_size, "%s", file.error);
+    sl_sqlite_close(&file);
+    free(name);
+    free(log);
+    return status;
 }

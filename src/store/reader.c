@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file_uri.h"
 #include "store/reader_file.h"
 #include "store/schema.h"
 
@@ -154,14 +155,17 @@ static enum sl_status look_at_file(struct sl_reader *reader, const char *path)
     return SL_OK;
 }
 
-static enum sl_status open_file(struct sl_reader *reader, const char *path)
+/* `name` is the path, or a URI of it. */
+static enum sl_status open_file(struct sl_reader *reader, const char *path, const char *name,
+                                int uri)
 {
     enum sl_status status = look_at_file(reader, path);
 
     if (status != SL_OK)
         return status;
 
-    int code = sqlite3_open_v2(path, &reader->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | uri;
+    int code = sqlite3_open_v2(name, &reader->db, flags, NULL);
 
     if (reader->db == NULL)
         return SL_NOMEM;
@@ -171,8 +175,8 @@ static enum sl_status open_file(struct sl_reader *reader, const char *path)
     return identify(reader);
 }
 
-enum sl_status sl_reader_open(const char *path, struct sl_reader **reader, char *error,
-                              size_t error_size)
+static enum sl_status open_named(const char *path, const char *name, int uri,
+                                 struct sl_reader **reader, char *error, size_t error_size)
 {
     struct sl_reader *self = calloc(1, sizeof *self);
 
@@ -183,7 +187,7 @@ enum sl_status sl_reader_open(const char *path, struct sl_reader **reader, char 
     self->version = -1;
     say(self, SL_OK, "no memory");
 
-    enum sl_status status = open_file(self, path);
+    enum sl_status status = open_file(self, path, name, uri);
 
     if (status != SL_OK) {
         snprintf(error, error_size, "store '%s': %s", path, self->error);
@@ -193,6 +197,40 @@ enum sl_status sl_reader_open(const char *path, struct sl_reader **reader, char 
     error[0] = '\0';
     *reader = self;
     return SL_OK;
+}
+
+enum sl_status sl_reader_open(const char *path, struct sl_reader **reader, char *error,
+                              size_t error_size)
+{
+    return open_named(path, path, 0, reader, error, error_size);
+}
+
+/*
+ * A server leaves no log when it closes its store in order. Where there is none, nobody has the
+ * file open, and SQLite is told so: otherwise it would make a log and shared memory beside it.
+ */
+enum sl_status sl_reader_peek(const char *path, struct sl_reader_summary *summary, char *error,
+                              size_t error_size)
+{
+    struct sl_reader *reader = NULL;
+    char *log = NULL;
+    bool still = asprintf(&log, "%s-wal", path) >= 0 && access(log, F_OK) != 0;
+    char *uri = still ? sl_file_uri(path, "immutable=1") : NULL;
+    enum sl_status status =
+        open_named(path, uri != NULL ? uri : path, uri != NULL ? SQLITE_OPEN_URI : 0, &reader,
+                   error, error_size);
+
+    free(uri);
+    free(log);
+    if (status != SL_OK)
+        return status;
+    status = ask(reader, "SELECT count(*) FROM sensors", &summary->sensors);
+    if (status == SL_OK)
+        status = ask(reader, "SELECT coalesce(sum(readings), 0) FROM streams", &summary->readings);
+    if (status != SL_OK)
+        snprintf(error, error_size, "store '%s': %s", path, reader->error);
+    sl_reader_close(reader);
+    return status;
 }
 
 void sl_reader_close(struct sl_reader *reader)

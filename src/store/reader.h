@@ -84,6 +84,19 @@ struct sl_reader_filter {
 SL_MUST_USE enum sl_status sl_reader_open(const char *path, struct sl_reader **reader, char *error,
                                           size_t error_size);
 
+/* How much a store holds. */
+struct sl_reader_summary {
+    int64_t sensors;
+    int64_t readings;
+};
+
+/*
+ * Looks at the store at `path` without leaving anything beside it, also while a server writes to
+ * it; statuses as sl_reader_open().
+ */
+SL_MUST_USE enum sl_status sl_reader_peek(const char *path, struct sl_reader_summary *summary,
+                                          char *error, size_t error_size);
+
 /* Frees the reader; null is allowed. */
 void sl_reader_close(struct sl_reader *reader);
 

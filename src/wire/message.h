@@ -27,6 +27,12 @@
 
 enum { SL_STREAM_HEX = 32, SL_STREAM_SIZE = 33, SL_REASON_MAX = 48, SL_SENSOR_NAME_MAX = 64 };
 
+/*
+ * The stream of a sensor that only asks whether it may come in (--check --online): it is welcomed,
+ * takes no readings, and leaves nothing in the store.
+ */
+#define SL_STREAM_CHECK "00000000000000000000000000000000"
+
 enum sl_message_kind {
     SL_MESSAGE_STREAM,
     SL_MESSAGE_WELCOME,

@@ -309,6 +309,26 @@ static void test_receiver_first_line_that_is_no_stream_ends_the_session(void **s
     }
 }
 
+static void test_receiver_takes_nothing_on_the_stream_of_checks(void **state)
+{
+    static const struct sl_bytes cases[] = {
+        BYTES("stream " SL_STREAM_CHECK "\n1 - t: 1\n"),
+        BYTES("stream " SL_STREAM_CHECK "\ngap 1 2 x\n"),
+        BYTES("stream " SL_STREAM_CHECK "\nnonsense\n"),
+        BYTES("stream " SL_STREAM_CHECK "\nstream 0123456789abcdef0123456789abcdef\n"),
+    };
+    struct story quiet = {true, 0, BYTES("stream " SL_STREAM_CHECK "\n"),
+                          "stream " SL_STREAM_CHECK "|"};
+
+    (void)state;
+    assert_story(&quiet);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct story story = {true, 0, cases[i], "stream " SL_STREAM_CHECK "|bye check-stream|"};
+
+        assert_story(&story);
+    }
+}
+
 static void test_receiver_line_too_long_ends_plain_and_acknowledged_sessions(void **state)
 {
     char in[2 * SL_LINE_MAX];
@@ -558,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_receiver_acknowledged_lines_make_the_steps_of_the_protocol),
         cmocka_unit_test(test_receiver_broken_grammar_ends_the_session_with_its_reason),
         cmocka_unit_test(test_receiver_first_line_that_is_no_stream_ends_the_session),
+        cmocka_unit_test(test_receiver_takes_nothing_on_the_stream_of_checks),
         cmocka_unit_test(test_receiver_line_too_long_ends_plain_and_acknowledged_sessions),
         cmocka_unit_test(test_receiver_smaller_line_limit_is_kept),
         cmocka_unit_test(test_receiver_takes_nothing_while_the_store_opens_the_stream),
