@@ -38,7 +38,7 @@ static const struct {
                                               "never come is said with 'gap'"},
     [FAULT_BAD_TIME] = {"bad-time", "a time is Unix seconds with up to six decimals, or '-'"},
     [FAULT_BAD_REASON] = {"bad-reason", "a reason is 1 to 48 lower-case letters, digits and '-'"},
-    [FAULT_CHECK_STREAM] = {"check-stream", "the stream of 32 zeros is for checks and takes "
+    [FAULT_CHECK_STREAM] = {"check-stream", "the stream of 32 f is for checks and takes "
                                             "nothing; make a stream id at random"},
 };
 

@@ -29,9 +29,10 @@ enum { SL_STREAM_HEX = 32, SL_STREAM_SIZE = 33, SL_REASON_MAX = 48, SL_SENSOR_NA
 
 /*
  * The stream of a sensor that only asks whether it may come in (--check --online): it is welcomed,
- * takes no readings, and leaves nothing in the store.
+ * takes no readings, and leaves nothing in the store. Not zeros, which a sensor that has no random
+ * numbers may well send.
  */
-#define SL_STREAM_CHECK "00000000000000000000000000000000"
+#define SL_STREAM_CHECK "ffffffffffffffffffffffffffffffff"
 
 enum sl_message_kind {
     SL_MESSAGE_STREAM,
