@@ -13,7 +13,7 @@
 #define SL_CLIENT_SOURCE_H
 
 #include "client/runner.h"
-#include "client/spec.h"
+#include "client/sample.h"
 
 /*
  * `lines` in their order, `interval_ms` apart; lines and array stay the caller's until it is freed.
@@ -29,12 +29,6 @@ SL_MUST_USE enum sl_status sl_source_list_new(struct sl_loop *loop, struct sl_ru
  */
 SL_MUST_USE enum sl_status sl_source_stdin_new(struct sl_loop *loop, struct sl_runner *runner,
                                                int fd, const char *name, struct sl_source **source);
-
-/* What a sampler reads: a file or a command. */
-struct sl_sample {
-    struct sl_spec spec; /* points into memory of the caller's */
-    bool command;        /* spec.what is a command, else a path */
-};
 
 /*
  * Takes the first number of each of `samples` (copied) every `interval_ms`, `rounds` times

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* source_sampler.c -- readings from files and commands at a steady pace: --read and --exec. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "client/number.h"
 #include "client/source.h"
 #include "net/process.h"
 
-enum { FILE_SIZE = 4096, TEXT_SIZE = 512, WHY_SIZE = 160 };
+enum { WHY_SIZE = 160 };
 
 struct sampler;
 
@@ -66,33 +63,17 @@ static void drop(struct sampler *sampler)
 /* Takes the first number of `output` as a reading. */
 static void take(struct probe *probe, struct sl_bytes output)
 {
-    const struct sl_spec *spec = &probe->sample.spec;
     struct sl_runner *runner = probe->sampler->runner;
-    struct sl_bytes number;
-    char scaled[SL_VALUE_SIZE];
-    char text[TEXT_SIZE];
+    char text[SL_SAMPLE_TEXT_SIZE];
     size_t len = 0;
+    const char *why;
 
-    if (!sl_number_find(output, &number)) {
-        failed(probe, output.len > 0 ? "there is no number in what it says" : "it says nothing");
-        return;
-    }
-    if (spec->scale.len > 0) {
-        if (sl_number_scale(number, spec->scale, scaled, &len) != SL_OK) {
-            failed(probe, "the scaled number is too large");
-            return;
-        }
-        number = (struct sl_bytes){scaled, len};
-    }
-    int printed = snprintf(text, sizeof(text), "%.*s: %.*s%s%.*s", (int)spec->name.len,
-                           spec->name.at, (int)number.len, number.at, spec->unit.len > 0 ? " " : "",
-                           (int)spec->unit.len, spec->unit.len > 0 ? spec->unit.at : "");
-    if (printed < 0 || (size_t)printed >= sizeof(text)) {
-        failed(probe, "the number is too long");
+    if (sl_sample_print(&probe->sample.spec, output, text, &len, &why) != SL_OK) {
+        failed(probe, why);
         return;
     }
     enum sl_status status =
-        sl_runner_take(runner, sl_runner_now_us(runner), (struct sl_bytes){text, (size_t)printed});
+        sl_runner_take(runner, sl_runner_now_us(runner), (struct sl_bytes){text, len});
     if (status == SL_LIMIT) {
         drop(probe->sampler);
     } else if (status != SL_OK) {
@@ -103,24 +84,19 @@ static void take(struct probe *probe, struct sl_bytes output)
     }
 }
 
-/* Reads the beginning of a file without waiting, so that a FIFO can't hold the program up. */
 static void read_file(struct probe *probe)
 {
-    char bytes[FILE_SIZE];
+    char bytes[SL_SAMPLE_FILE_SIZE];
     char error[WHY_SIZE / 2];
     char why[WHY_SIZE];
-    int fd = open(probe->what, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ssize_t got = fd >= 0 ? read(fd, bytes, sizeof(bytes)) : -1;
-    int code = errno;
+    size_t len = 0;
 
-    if (fd >= 0)
-        (void)close(fd);
-    if (got >= 0) {
-        take(probe, (struct sl_bytes){bytes, (size_t)got});
+    if (sl_sample_read_file(probe->what, bytes, &len) == SL_OK) {
+        take(probe, (struct sl_bytes){bytes, len});
         return;
     }
     (void)snprintf(why, sizeof(why), "%.*s: %s", WHY_SIZE / 2 - 4, probe->what,
-                   strerror_r(code, error, sizeof(error)));
+                   strerror_r(errno, error, sizeof(error)));
     failed(probe, why);
 }
 

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "base/options.h"
+#include "client/check.h"
 #include "client/floor_file.h"
 #include "client/source.h"
+#include "programs/report.h"
 #include "tls/trust.h"
 
 static const char usage[] =
@@ -22,7 +24,7 @@ static const char usage[] =
 static const char exit_codes[] =
     "\n"
     "Exit codes (sysexits.h)\n"
-    "   0  everything is on the server's disk\n"
+    "   0  everything is on the server's disk; or --check found no fault\n"
     "  64  the command line is wrong\n"
     "  65  some readings weren't taken or became gaps; the server has the rest\n"
     "  66  a file isn't there\n"
@@ -32,7 +34,7 @@ static const char exit_codes[] =
     "  74  the spool's disk failed to the end; some readings are lost\n"
     "  75  not everything is acknowledged; the spool keeps it for the next run\n"
     "  77  as 75, and the server refused this sensor\n"
-    "  78  a certificate, key, configuration or spool can't be used\n"
+    "  78  a certificate, key, configuration or spool can't be used; or --check found a fault\n"
     "\n"
     "Signals\n"
     "  SIGTERM, SIGINT  commit, wait 2 s for acknowledgements, leave; twice: at once\n"
@@ -47,7 +49,7 @@ enum {
     COMMAND_MS = 30000,
     DAY_MS = 86400000,
     ERROR_SIZE = 1024,
-    OPTION_COUNT = 33
+    OPTION_COUNT = 35
 };
 
 /* The command line, as read. */
@@ -58,7 +60,7 @@ struct arguments {
     const char *name;
     const char *spool_full;
     const char *floor_file;
-    bool help, help_all, version, quiet, stamp, demo, from_stdin;
+    bool help, help_all, version, check, online, quiet, stamp, demo, from_stdin;
     struct sl_option_list messages, reads, commands;
     int64_t port, interval_ms, count, timeout_ms, command_ms;
     struct sl_sample samples[2 * SL_OPTION_LIST_MAX];
@@ -145,6 +147,8 @@ static size_t fill_table(struct arguments *a, struct sl_option table[static OPTI
         seconds("interval", &a->interval_ms, 10, "between readings [10s; --demo 2s]"),
         hidden(number("count", &a->count, INT64_MAX, "rounds of --read and --exec, then end")),
         seconds("timeout", &a->timeout_ms, 1, "at the end to be acknowledged, or while held back"),
+        flag("check", &a->check, "look at everything it would use, say what is wrong, and end"),
+        flag("online", &a->online, "with --check: also connect, once, without a reading"),
         flag("quiet", &a->quiet, "print only what needs a person"),
         hidden(text("config", "FILE", &a->config, "options from a file, one a line")),
         flag("version", &a->version, "print the version and what TLS can do"),
@@ -201,12 +205,14 @@ static const char *missing(const struct arguments *a)
         return "--cert is missing: this sensor's certificate (scripts/certs.sh sensor DIR NAME)";
     if (!a->link.key_file)
         return "--key is missing: this sensor's private key";
-    if (sources == 0)
+    if (sources == 0 && !a->check)
         return "there is no source: give --demo, --stdin, --message, --read or --exec";
     if (sources > 1)
         return "there is more than one source: only --read and --exec go together";
     if (a->name && !a->from_stdin)
         return "--name is for --stdin only";
+    if (a->online && !a->check)
+        return "--online is for --check only";
     if (a->count && a->reads.count + a->commands.count == 0)
         return "--count is for --read and --exec only";
     return NULL;
@@ -231,8 +237,8 @@ static int add_samples(struct arguments *a, const struct sl_option_list *specs, 
     return EX_OK;
 }
 
-/* Checks what can be judged before anything is opened. */
-static int check(struct arguments *a)
+/* Judges what can be judged before anything is opened. */
+static int judge(struct arguments *a)
 {
     const char *wrong = missing(a);
     if (wrong)
@@ -248,8 +254,8 @@ static int check(struct arguments *a)
     const char *const files[] = {a->link.ca_file, a->link.cert_file, a->link.key_file};
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         char error[ERROR_SIZE];
-        if (access(files[i], F_OK) == 0)
-            continue;
+        if (a->check || access(files[i], F_OK) == 0)
+            continue; /* --check looks at them by itself */
         (void)snprintf(error, sizeof(error), "there is no file %s", files[i]);
         return fail(error, EX_NOINPUT);
     }
@@ -362,6 +368,26 @@ static int run_link(const struct arguments *a, struct sl_spool *spool, struct sl
     return code;
 }
 
+/* --check: looks at everything that run() would use. */
+static int check(struct arguments *a)
+{
+    struct sl_report report;
+    struct sl_client_check what = {.link = &a->link,
+                                   .spool = a->spool,
+                                   .floor_file = a->floor_file,
+                                   .samples = a->samples,
+                                   .sample_count = a->sample_count,
+                                   .messages = a->messages.at,
+                                   .message_count = a->messages.count,
+                                   .warning_ms = SL_EXPIRY_WARNING_MS,
+                                   .online = a->online};
+
+    a->link.port = (uint16_t)a->port;
+    sl_report_init(&report, stdout, a->config);
+    sl_client_check(&what, &report.list);
+    return sl_report_end(&report);
+}
+
 static int run(struct arguments *a)
 {
     struct sl_spool *spool = NULL;
@@ -369,9 +395,11 @@ static int run(struct arguments *a)
     struct sl_log *log = NULL;
     char error[ERROR_SIZE];
 
-    int code = check(a);
+    int code = judge(a);
     if (code == EX_OK)
         code = choose_full(a);
+    if (code == EX_OK && a->check)
+        return check(a);
     if (code == EX_OK)
         code = read_floor(a);
     if (code != EX_OK)

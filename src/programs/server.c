@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "base/options.h"
+#include "programs/report.h"
+#include "server/check.h"
 #include "server/server.h"
 
 static const char usage[] =
@@ -21,20 +23,22 @@ static const char usage[] =
     "Options";
 
 static const char exit_codes[] = "\nExit codes (sysexits.h)\n"
-                                 "   0  told to end, and everything received is stored\n"
+                                 "   0  told to end, and everything received is stored; or "
+                                 "--check found no fault\n"
                                  "  64  the command line is wrong\n"
                                  "  71  the system refuses (memory)\n"
                                  "  73  the log file can't be opened\n"
                                  "  74  the store is damaged, or it or an address can't be used\n"
                                  "  75  another server uses this store\n"
                                  "  78  a certificate, key, list, address or another's "
-                                 "store can't be used\n";
+                                 "store can't be used; or --check found a fault\n";
 
 /* The command line, as read. */
 struct arguments {
     bool help;
     bool help_all;
     bool version;
+    bool check;
     bool quiet;
     bool stamp;
     const char *config;
@@ -116,6 +120,23 @@ static int leave(struct sl_server *server, struct sl_log *log)
     return status == SL_OK ? EX_OK : EX_IOERR;
 }
 
+static void take_addresses(struct arguments *arguments)
+{
+    arguments->server.listen_count = arguments->listen.count;
+    memcpy(arguments->server.listen, arguments->listen.at,
+           arguments->listen.count * sizeof *arguments->listen.at);
+}
+
+/* --check: looks at everything that serve() would use. */
+static int check(struct arguments *arguments)
+{
+    struct sl_report report;
+
+    sl_report_init(&report, stdout, arguments->config);
+    sl_server_check(&arguments->server, arguments->log_file, SL_EXPIRY_WARNING_MS, &report.list);
+    return sl_report_end(&report);
+}
+
 static int serve(struct arguments *arguments)
 {
     enum sl_log_level level = arguments->quiet ? SL_LOG_STORY : SL_LOG_READING;
@@ -133,9 +154,6 @@ static int serve(struct arguments *arguments)
     arguments->server.log = log;
     arguments->server.io_threads = (size_t)arguments->io_threads;
     arguments->server.handshake_threads = (size_t)arguments->handshake_threads;
-    arguments->server.listen_count = arguments->listen.count;
-    memcpy(arguments->server.listen, arguments->listen.at,
-           arguments->listen.count * sizeof *arguments->listen.at);
     status = sl_server_open(&arguments->server, &server, error);
     if (status == SL_OK) {
         sl_server_run(server);
@@ -177,7 +195,8 @@ static int act(struct arguments *arguments, const struct sl_options *options)
     if (missing(arguments) != NULL)
         return fail(missing(arguments), EX_USAGE);
     arguments->server.move_aside = strcmp(arguments->on_corrupt, "move-aside") == 0;
-    return serve(arguments);
+    take_addresses(arguments);
+    return arguments->check ? check(arguments) : serve(arguments);
 }
 
 int main(int argc, char **argv)
@@ -203,6 +222,8 @@ int main(int argc, char **argv)
          "a damaged store: refuse, or move-aside and begin anew [refuse]", true},
         {"config", "FILE", SL_OPTION_TEXT, &a.config, 0, 0, "options from a file, one a line",
          false},
+        {"check", NULL, SL_OPTION_FLAG, &a.check, 0, 0,
+         "look at everything it would use, say what is wrong, and end", false},
         {"quiet", NULL, SL_OPTION_FLAG, &a.quiet, 0, 0, "don't print each reading", false},
         {"log-file", "FILE", SL_OPTION_TEXT, &a.log_file, 0, 0,
          "write the log there, not to the console; SIGUSR1 reopens it", true},

@@ -129,10 +129,15 @@ static void on_reopen_signal(void *ctx, int signum)
         sl_log_line(server->shared.log, SL_LOG_ERROR, "the log file can't be opened again");
 }
 
+int64_t sl_server_descriptors(const struct sl_server_limits *limits)
+{
+    return limits->door.connections + DESCRIPTORS_KEPT;
+}
+
 /* As many descriptors as connections need, as far as the system lets us. */
 static void raise_descriptors(struct sl_server *server)
 {
-    rlim_t wanted = (rlim_t)server->shared.limits.door.connections + DESCRIPTORS_KEPT;
+    rlim_t wanted = (rlim_t)sl_server_descriptors(&server->shared.limits);
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
@@ -162,6 +167,12 @@ static enum sl_status open_file(struct sl_server *server, const struct sl_server
     return status == SL_BAD_INPUT && repair.damaged ? SL_IO : status;
 }
 
+/* SQLite's name for a store in memory: what is acknowledged would be on no disk. */
+bool sl_server_store_is_file(const char *store)
+{
+    return strcmp(store, ":memory:") != 0;
+}
+
 static enum sl_status open_store(struct sl_server *server, const struct sl_server_config *config,
                                  char *error)
 {
@@ -169,8 +180,7 @@ static enum sl_status open_store(struct sl_server *server, const struct sl_serve
     struct sl_store *store = NULL;
     enum sl_status status;
 
-    /* SQLite's name for a store in memory: what is acknowledged would be on no disk. */
-    if (strcmp(config->store, ":memory:") == 0) {
+    if (!sl_server_store_is_file(config->store)) {
         (void)snprintf(error, SL_SERVER_ERROR_SIZE, "--store :memory: isn't a file");
         return SL_BAD_INPUT;
     }
@@ -221,22 +231,28 @@ static enum sl_status start_threads(struct sl_server *server, const struct sl_se
     return status;
 }
 
+enum sl_status sl_server_parse_address(const char *text, struct sl_address *address,
+                                       char error[static SL_SERVER_ERROR_SIZE])
+{
+    if (sl_address_parse(text, DEFAULT_PORT, address) == SL_OK)
+        return SL_OK;
+    (void)snprintf(error, SL_SERVER_ERROR_SIZE,
+                   "--listen %.100s isn't an address and port such as 127.0.0.1:23456 or "
+                   "[::]:23456",
+                   text);
+    return SL_BAD_INPUT;
+}
+
 static enum sl_status listen_on(struct sl_server *server, const char *text, char *error)
 {
     struct sl_address address;
     char shown[SL_ADDRESS_TEXT_SIZE];
-    enum sl_status status = sl_address_parse(text, DEFAULT_PORT, &address);
+    enum sl_status status = sl_server_parse_address(text, &address, error);
     struct sl_listener **listener = &server->listeners[server->listener_count];
 
-    if (status != SL_OK) {
-        (void)snprintf(error, SL_SERVER_ERROR_SIZE,
-                       "--listen %.100s isn't an address and port such as 127.0.0.1:23456 or "
-                       "[::]:23456",
-                       text);
-        return SL_BAD_INPUT;
-    }
-    status = sl_listener_open(server->loop, &address, on_accepted, server, listener, error,
-                              SL_SERVER_ERROR_SIZE);
+    if (status == SL_OK)
+        status = sl_listener_open(server->loop, &address, on_accepted, server, listener, error,
+                                  SL_SERVER_ERROR_SIZE);
     if (status != SL_OK)
         return status;
     server->listener_count++;
@@ -251,7 +267,7 @@ static enum sl_status listen_all(struct sl_server *server, const struct sl_serve
     enum sl_status status = SL_OK;
 
     if (config->listen_count == 0)
-        return listen_on(server, "[::]", error);
+        return listen_on(server, SL_SERVER_LISTEN_DEFAULT, error);
     for (size_t i = 0; i < config->listen_count && status == SL_OK; i++)
         status = listen_on(server, config->listen[i], error);
     return status;

@@ -14,6 +14,7 @@
 #ifndef SL_SERVER_SERVER_H
 #define SL_SERVER_SERVER_H
 
+#include "net/address.h"
 #include "server/shared.h"
 
 enum { SL_SERVER_LISTENERS_MAX = 16, SL_SERVER_ERROR_SIZE = 512 };
@@ -41,6 +42,17 @@ struct sl_server;
 SL_MUST_USE enum sl_status sl_server_open(const struct sl_server_config *config,
                                           struct sl_server **server,
                                           char error[static SL_SERVER_ERROR_SIZE]);
+
+/*
+ * What --check shares with the server: where it listens if not told; an address of --listen
+ * (SL_BAD_INPUT: `error` has one sentence); whether `store` can be a file (SQLite has names for what
+ * isn't one); how many descriptors these limits need.
+ */
+#define SL_SERVER_LISTEN_DEFAULT "[::]"
+SL_MUST_USE enum sl_status sl_server_parse_address(const char *text, struct sl_address *address,
+                                                   char error[static SL_SERVER_ERROR_SIZE]);
+bool sl_server_store_is_file(const char *store);
+int64_t sl_server_descriptors(const struct sl_server_limits *limits);
 
 /*
  * Serves until SIGTERM or SIGINT; SIGHUP reloads trust, SIGUSR1 reopens the log. Then drains:

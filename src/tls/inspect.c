@@ -79,9 +79,9 @@ static void tell_ca(const struct inspection *inspection, const mbedtls_x509_crt 
                          "signed can't be revoked; good until %s",
                          inspection->files->ca, name, left);
     else
-        sl_checklist_add(inspection->list, SL_VERDICT_OK, "--cafile", "%s: the CA '%s'%s until %s",
-                         inspection->files->ca, name,
-                         server ? ", which signs revocation lists," : "", left);
+        sl_checklist_add(inspection->list, SL_VERDICT_OK, "--cafile",
+                         "%s: the CA '%s', good until %s%s", inspection->files->ca, name, left,
+                         server ? ", which may sign revocation lists" : "");
 }
 
 static void inspect_cas(struct inspection *inspection)
@@ -329,8 +329,12 @@ void sl_inspect_peer(const struct sl_session *session, int64_t warning_ms,
                      struct sl_checklist *list)
 {
     const mbedtls_x509_crt *certificate = sl_session_peer_certificate(session);
+    char hosts[HOSTS_SIZE];
+    char what[HOSTS_SIZE + 32];
 
-    if (certificate != NULL)
-        tell_certificate(list, "certificate", "the server's", certificate, sl_clock_wall_us(),
-                         warning_ms * 1000);
+    if (certificate == NULL)
+        return;
+    (void)snprintf(what, sizeof what, "the server's, for %s",
+                   sl_identity_hosts(certificate, hosts, sizeof hosts));
+    tell_certificate(list, "certificate", what, certificate, sl_clock_wall_us(), warning_ms * 1000);
 }

@@ -28,6 +28,9 @@
 
 struct sl_trust;
 
+/* How long before the end of a certificate or a list warnings begin: 14 days. */
+#define SL_EXPIRY_WARNING_MS INT64_C(1209600000)
+
 enum sl_role { SL_ROLE_SENSOR, SL_ROLE_SERVER };
 
 /* PEM files. */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check.h -- the report of sensorlink-server --check: everything that a server with this
+ * configuration would use, looked at without changing or making anything, also beside a server that
+ * runs.
+ *
+ * Memory   Nothing is kept.
+ * Threads  One, before any server: it starts the TLS library.
+ */
+#ifndef SL_SERVER_CHECK_H
+#define SL_SERVER_CHECK_H
+
+#include "base/checklist.h"
+#include "server/server.h"
+
+/*
+ * Adds a point for each thing looked at. `log_file` may be null; what ends within `warning_ms` is a
+ * warning.
+ */
+void sl_server_check(const struct sl_server_config *config, const char *log_file,
+                     int64_t warning_ms, struct sl_checklist *list);
+
+#endif
