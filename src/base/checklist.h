@@ -51,7 +51,8 @@ void sl_checklist_add_new_file(struct sl_checklist *list, const char *about, con
                                const char *made);
 
 /*
- * Adds whether the clock, which shows `now_us`, can be right, `floor_us` having been seen (floor.h).
+ * Adds whether the clock, which shows `now_us`, can be right, `floor_us` having been seen
+ * (floor.h).
  */
 void sl_checklist_add_clock(struct sl_checklist *list, int64_t floor_us, int64_t now_us);
 

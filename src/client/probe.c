@@ -76,8 +76,8 @@ static void on_event(void *ctx, const struct sl_client_event *event)
 }
 
 /*
- * An empty spool. The client asks for its stream when the handshake is over and before it hears what
- * the server thinks of us: the one moment at which there always is a session to look at.
+ * An empty spool. The client asks for its stream when the handshake is over and before it hears
+ * what the server thinks of us: the one moment at which there always is a session to look at.
  */
 static void probe_state(const struct sl_spool *spool, struct sl_spool_state *state)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * probe.h -- one connection to the server, to see whether this sensor would be admitted: the part of
- * --check that goes over the network.
+ * probe.h -- one connection to the server, to see whether this sensor would be admitted: the part
+ * of --check that goes over the network.
  *
  * It is the library's own connection, with a spool in which there is nothing and whose stream is
  * SL_STREAM_CHECK: the server answers `welcome` to it and keeps nothing of it, and a client of this
- * sensor that runs meanwhile isn't disturbed. Less wouldn't do: in TLS 1.3 a handshake that went well
- * here says nothing about what the server thinks of us, and only `welcome` has the server's clock.
+ * sensor that runs meanwhile isn't disturbed. Less wouldn't do: in TLS 1.3 a handshake that went
+ * well here says nothing about what the server thinks of us, and only `welcome` has its clock.
  * The server's log shows the session, without a reading.
  *
  * What it can't see: whether the server's disk takes readings, and a sensor known there whose name
@@ -22,7 +22,9 @@
 #include "base/checklist.h"
 #include "sensorlink/sensorlink.h"
 
-/* Tries once; its points go to `list`. What of `config` is about spools and events is left aside. */
+/*
+ * Tries once; its points go to `list`. What of `config` is about spools and events is left aside.
+ */
 void sl_probe_server(const struct sl_client_config *config, int64_t warning_ms,
                      struct sl_checklist *list);
 

@@ -9,7 +9,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* Sentences stand in the third column; a terminal that leaves less than this for them wraps by itself. */
+/*
+ * Sentences stand in the third column. A terminal that leaves less than this for them wraps by
+ * itself.
+ */
 enum { WORD_WIDTH = 7, ABOUT_WIDTH = 13, INDENT = WORD_WIDTH + ABOUT_WIDTH + 4, TEXT_LEAST = 30 };
 
 /* Prints a sentence, on a terminal without leaving its column. Bytes are counted as characters. */

@@ -22,7 +22,9 @@ struct sl_report {
     int width; /* of the terminal; 0: none, or not known */
 };
 
-/* Gets ready; `report` must stay in place. `config` is the file of options that was read, or null. */
+/*
+ * Gets ready; `report` must stay in place. `config` is the file of options that was read, or null.
+ */
 void sl_report_init(struct sl_report *report, FILE *out, const char *config);
 
 /* Prints the counts. The program's exit code: EX_OK, or EX_CONFIG where there is a fault. */

@@ -45,8 +45,8 @@ SL_MUST_USE enum sl_status sl_server_open(const struct sl_server_config *config,
 
 /*
  * What --check shares with the server: where it listens if not told; an address of --listen
- * (SL_BAD_INPUT: `error` has one sentence); whether `store` can be a file (SQLite has names for what
- * isn't one); how many descriptors these limits need.
+ * (SL_BAD_INPUT: `error` has one sentence); whether `store` can be a file (SQLite has names for
+ * what isn't one); how many descriptors these limits need.
  */
 #define SL_SERVER_LISTEN_DEFAULT "[::]"
 SL_MUST_USE enum sl_status sl_server_parse_address(const char *text, struct sl_address *address,

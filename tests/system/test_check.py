@@ -160,6 +160,20 @@ class ServerCheckTest(CheckTest):
         self.assert_point(self.check_server(), "ok", "--store", "3 readings of 1 sensor$")
         self.assertNotIn("readings.db-wal", self.contents())
 
+    def test_files_with_strange_names_are_looked_at_and_nothing_is_made_beside_them(self):
+        folder = self.folder / "a?b%41#c"
+        folder.mkdir()
+        self.store, self.spool = folder / "r?mode=rw.db", folder / "s#1.db"
+        self.port = None
+        server = self.start_server()
+        self.run_client("--message", "t: 1")
+        self.assertEqual(server.end(), EX_OK)
+        before = sorted(folder.iterdir())
+        self.assert_point(self.check_server(), "ok", "--store", "1 reading of 1 sensor$")
+        found = self.check([*self.arguments(), "--check"])
+        self.assert_point(found, "ok", "--spool", "of weather-1, 0 readings waiting")
+        self.assertEqual(sorted(folder.iterdir()), before)
+
     def test_server_calls_a_fault_what_it_does_not_start_with(self):
         folder = self.folder
         expired = self.pki.leaf("localhost", eku=("serverAuth",), not_before=-9 * DAY,

@@ -253,7 +253,7 @@ class PagesTest(unittest.TestCase):
 class ReadmeTest(ClientTest):
     """The README's commands, as they stand there, but for the port."""
 
-    BLOCKS = ("certificates", "server", "client", "log", "openssl", "request", "sign",
+    BLOCKS = ("certificates", "server", "client", "check", "log", "openssl", "request", "sign",
               "more-certificates")
 
     @classmethod
@@ -311,6 +311,21 @@ class ReadmeTest(ClientTest):
         self.assertEqual(len(re.findall(r"^\S+Z +weather-1 +temperature +\d\d ", logged, re.M)), 6)
         self.assertIn("received,time,sensor,name,value,unit,stream,seq\n", logged)
         self.assertEqual(server.end(), 0)
+
+    @staticmethod
+    def without_moments(report):
+        """A report of --check without what differs from run to run."""
+        for moment in (r"CA [0-9a-f]{16}", r"\d{4}-\d\d-\d\d", r"T[0-9:.]+Z", r"\d+ days", r"\d+\.\d+ m?s",
+                       r"port \d+", r"TLSv1\.[23] with TLS[A-Z0-9-]+", "ahead of|behind",
+                       r"(?:\[::1\]|127\.0\.0\.1):\d+"):
+            report = re.sub(moment, "...", report)
+        return report.splitlines()
+
+    def test_readme_check_reports_in_these_words(self):
+        self.start()
+        self.run_block("client")
+        self.assertEqual(self.without_moments(self.run_block("check")),
+                         self.without_moments(part(README, "shown", "check").text))
 
     def test_readme_openssl_is_logged_as_plain_lines(self):
         server = self.start()

@@ -64,6 +64,20 @@ class AcknowledgedTest(SessionTest):
         told = float(sensor.line().split()[2])
         self.assertLess(abs(told - time.time()), DEADLINE)
 
+    def test_stream_of_checks_is_welcomed_takes_nothing_and_leaves_nothing(self):
+        before = self.server.query("SELECT count(*) FROM streams")
+        first, second = self.sensor(), self.sensor()
+        for sensor in (first, second):
+            self.assertEqual(sensor.open("f" * 32), (0, "attic"))
+        second.close()
+        first.say("1 - t: 1")  # wasn't taken over by the second one
+        self.assertEqual(first.wait_bye("check-stream"), [])
+        with self.sensor() as hasty:
+            hasty.say("stream " + "f" * 32, "gap 1 2 test", "3 - t: 1")
+            self.assertRegex(hasty.line(), r"\Awelcome 0 ")
+            self.assertEqual(hasty.wait_bye("check-stream"), [])
+        self.assertEqual(self.server.query("SELECT count(*) FROM streams"), before)
+
     def test_welcome_after_reconnecting_names_the_last_number_stored(self):
         sensor = self.open()
         sensor.say("1 - t: 1", "2 - t: 2", "gap 3 7 test")
