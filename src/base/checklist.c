@@ -89,6 +89,47 @@ void sl_checklist_add_new_file(struct sl_checklist *list, const char *about, con
                          strerror(errno));
 }
 
+/* A log or lock of another user, as a program leaves it that was run once as root. */
+static bool add_foreign(struct sl_checklist *list, const char *about, const char *path)
+{
+    static const char *const endings[] = {"-wal", "-shm", ".lock"};
+    bool found = false;
+
+    for (size_t i = 0; i < sizeof endings / sizeof *endings && !found; i++) {
+        char *name = NULL;
+
+        if (asprintf(&name, "%s%s", path, endings[i]) < 0)
+            return false;
+        found = access(name, F_OK) == 0 && access(name, R_OK | W_OK) != 0;
+        if (found)
+            sl_checklist_add(list, SL_VERDICT_FAULT, about,
+                             "%s, which belongs to it, can't be read and written by this user: "
+                             "give it the owner that %s has",
+                             name, path);
+        free(name);
+    }
+    return found;
+}
+
+bool sl_checklist_reaches_database(struct sl_checklist *list, const char *about, const char *path,
+                                   const char *made)
+{
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        sl_checklist_add_new_file(list, about, path, made);
+    else if (access(path, R_OK | W_OK) != 0)
+        sl_checklist_add(list, SL_VERDICT_FAULT, about,
+                         "%s can't be read and written by this user: %s; check its owner and mode",
+                         path, strerror(errno));
+    else if (!sl_checklist_folder_writable(path))
+        sl_checklist_add(list, SL_VERDICT_FAULT, about,
+                         "%s: this user can't make the files that belong beside it in its folder: "
+                         "%s",
+                         path, strerror(errno));
+    else
+        return !add_foreign(list, about, path);
+    return false;
+}
+
 void sl_checklist_add_clock(struct sl_checklist *list, int64_t floor_us, int64_t now_us)
 {
     char now[SL_TIME_TEXT_SIZE];

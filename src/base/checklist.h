@@ -51,6 +51,14 @@ void sl_checklist_add_new_file(struct sl_checklist *list, const char *about, con
                                const char *made);
 
 /*
+ * Adds what is wrong with the way to a database at `path`: this user must be able to read and write
+ * it and what SQLite and a server keep beside it, and to make files in its folder. True where
+ * nothing is, and the file is there to be looked into; where it isn't there yet, that is the point.
+ */
+bool sl_checklist_reaches_database(struct sl_checklist *list, const char *about, const char *path,
+                                   const char *made);
+
+/*
  * Adds whether the clock, which shows `now_us`, can be right, `floor_us` having been seen
  * (floor.h).
  */

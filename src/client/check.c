@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/floor.h"
@@ -62,25 +61,6 @@ static void look_at_spool(const struct sl_client_check *check, const char *name,
         sl_checklist_add(list, SL_VERDICT_OK, "--spool",
                          "%s is of version %" PRId64 ": the client brings it up to %" PRId64,
                          check->spool, look.version, look.newest);
-}
-
-static void check_spool(const struct sl_client_check *check, const char *name,
-                        struct sl_checklist *list)
-{
-    const char *path = check->spool;
-
-    if (access(path, F_OK) != 0 && errno == ENOENT)
-        sl_checklist_add_new_file(list, "--spool", path, "the client makes it");
-    else if (access(path, R_OK | W_OK) != 0)
-        sl_checklist_add(list, SL_VERDICT_FAULT, "--spool",
-                         "%s can't be read and written by this user: %s; check its owner and mode",
-                         path, strerror(errno));
-    else if (!sl_checklist_folder_writable(path))
-        sl_checklist_add(list, SL_VERDICT_FAULT, "--spool",
-                         "%s: this user can't make the log that belongs to it in its folder: %s",
-                         path, strerror(errno));
-    else
-        look_at_spool(check, name, list);
 }
 
 static void check_file(const struct sl_sample *sample, struct sl_checklist *list)
@@ -163,7 +143,8 @@ void sl_client_check(const struct sl_client_check *check, struct sl_checklist *l
     char name[SL_SENSOR_NAME_MAX + 1];
 
     sl_inspect_trust(SL_ROLE_SENSOR, &files, check->warning_ms, list, name);
-    check_spool(check, name, list);
+    if (sl_checklist_reaches_database(list, "--spool", check->spool, "the client makes it"))
+        look_at_spool(check, name, list);
     check_sources(check, list);
     link.clock_floor_us = check_floor(check, list);
     sl_checklist_add_clock(list, link.clock_floor_us, sl_clock_wall_us());

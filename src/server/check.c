@@ -35,18 +35,9 @@ static void check_store(const char *path, struct sl_checklist *list)
 
     if (!sl_server_store_is_file(path))
         sl_checklist_add(list, SL_VERDICT_FAULT, "--store", "%s isn't a file", path);
-    else if (stat(path, &about) != 0 && errno == ENOENT)
-        sl_checklist_add_new_file(list, "--store", path, "the server makes it");
-    else if (access(path, R_OK | W_OK) != 0)
-        sl_checklist_add(list, SL_VERDICT_FAULT, "--store",
-                         "%s can't be read and written by this user: %s; check its owner and mode",
-                         path, strerror(errno));
-    else if (!sl_checklist_folder_writable(path))
-        sl_checklist_add(list, SL_VERDICT_FAULT, "--store",
-                         "%s: this user can't make the log and the lock that belong to it in its "
-                         "folder: %s",
-                         path, strerror(errno));
-    else if (S_ISREG(about.st_mode) && about.st_size == 0)
+    else if (!sl_checklist_reaches_database(list, "--store", path, "the server makes it"))
+        return;
+    else if (stat(path, &about) == 0 && S_ISREG(about.st_mode) && about.st_size == 0)
         sl_checklist_add(list, SL_VERDICT_OK, "--store",
                          "%s is empty: the server makes a store of it", path);
     else

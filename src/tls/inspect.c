@@ -127,6 +127,21 @@ static void tell_sensor(const struct inspection *inspection,
                      sl_reason_text(reason));
 }
 
+/* A chain is one step long here, so what follows the leaf in the file is only a burden. */
+static void tell_burden(const struct inspection *inspection)
+{
+    size_t count = 0;
+
+    for (const mbedtls_x509_crt *more = inspection->own.next; more != NULL; more = more->next)
+        count++;
+    if (count > 0)
+        sl_checklist_add(inspection->list, SL_VERDICT_WARNING, "--cert",
+                         "%zu more certificate%s in its file and sent along, though a CA of "
+                         "--cafile signed it itself, and a server reads little of a stranger: "
+                         "leave the first one alone in the file",
+                         count, count == 1 ? " is" : "s are");
+}
+
 /* The certificate of either side: "'CN=a', signed by 'CN=b', until 2026-12-24 (29 days left)". */
 static void tell_certificate(struct sl_checklist *list, const char *about, const char *what,
                              const mbedtls_x509_crt *certificate, int64_t now_us,
@@ -160,6 +175,7 @@ static void inspect_own(struct inspection *inspection, char name[static SL_SENSO
                                   &inspection->fault)))
         tell_certificate(inspection->list, "--cert", path, &inspection->own, inspection->now_us,
                          inspection->warning_us);
+    tell_burden(inspection);
     if (inspection->role == SL_ROLE_SERVER)
         tell_hosts(inspection);
     else

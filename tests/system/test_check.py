@@ -6,9 +6,11 @@ leaves everything as it was. A fault is what the program itself doesn't start wi
 import contextlib
 import fcntl
 import os
+import pathlib
 import pty
 import re
 import resource
+import shutil
 import socket
 import sqlite3
 import struct
@@ -19,11 +21,12 @@ import time
 import unittest
 from datetime import timedelta
 
-from client_fixture import CLIENT, DEADLINE, EX_CONFIG, EX_OK, EX_TEMPFAIL, EX_USAGE, SERVER, \
+from client_fixture import DEADLINE, EX_CONFIG, EX_OK, EX_TEMPFAIL, EX_USAGE, SERVER, \
     ClientTest
 from pki import wait_for
 
 DAY = timedelta(days=1)
+NOBODY = 65534
 STREAM = "f" * 32  # of checks
 
 
@@ -61,6 +64,15 @@ class CheckTest(ClientTest):
     def setUp(self):
         super().setUp()
         self.port = self.free_port = self.closed_port()
+        self.busy = False  # programs run that write when they like
+
+    def start_server(self, *more, **options):
+        self.busy = True
+        return super().start_server(*more, **options)
+
+    def start_client(self, *more, **options):
+        self.busy = True
+        return super().start_client(*more, **options)
 
     @staticmethod
     def closed_port():
@@ -81,9 +93,9 @@ class CheckTest(ClientTest):
         return path
 
     def contents(self):
-        """Each file of the folder as it is, but for the outputs of programs."""
-        return {path.name: (path.stat().st_mtime_ns, path.stat().st_size)
-                for path in self.folder.iterdir() if path.suffix not in (".out", ".lock")}
+        """Each file of the folder, and its state where nobody writes to it now."""
+        return {path.name: None if self.busy else (path.stat().st_mtime_ns, path.stat().st_size)
+                for path in self.folder.iterdir()}
 
     def check(self, arguments, expect=EX_OK, **options):
         """Runs a check; the points. It must leave the folder as it is."""
@@ -157,6 +169,7 @@ class ServerCheckTest(CheckTest):
         self.assertEqual(client.wait(), EX_OK, client.output)
         self.assertEqual(client.output.count("connected to"), 1)
         self.assertEqual(server.end(), EX_OK)
+        self.busy = False
         self.assert_point(self.check_server(), "ok", "--store", "3 readings of 1 sensor$")
         self.assertNotIn("readings.db-wal", self.contents())
 
@@ -224,6 +237,48 @@ class ServerCheckTest(CheckTest):
                     timeout=DEADLINE, cwd=folder)
                 self.assertNotEqual(started.returncode, EX_OK, started.stdout)
 
+    def test_server_finds_files_that_its_user_may_not_use(self):
+        """As another user where the tests run as root, who may do anything."""
+        certs, data = self.folder / "certs", self.folder / "data"
+        certs.mkdir()
+        data.mkdir()
+        copies = {}
+        for name, path in (("cafile", self.pki.good_ca.cert), ("crlfile", self.pki.crl),
+                           ("cert", self.server_pair.cert), ("key", self.server_pair.key)):
+            copies[name] = pathlib.Path(shutil.copy(path, certs))
+        store, log, config = data / "r.db", data / "log", dict(copies, store=data / "r.db")
+        self.port, self.store = None, store
+        self.assertEqual(self.start_server().end(), EX_OK)
+        log.touch()
+        as_user = {}
+        if os.geteuid() == 0:
+            as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, NOBODY, NOBODY)
+            if subprocess.run([SERVER, "--version"], capture_output=True, check=False,
+                              **as_user).returncode:
+                self.skipTest("another user can't run the program here")
+        self.assertEqual(self.warnings(self.check_server(run=as_user, log_file=log, **config)), [])
+        lock = data / "r.db.lock"
+        for path, mode, about, sentence in (
+                (copies["key"], 0, "--key", "can't be read: Permission denied"),
+                (copies["crlfile"], 0, "--crlfile", "can't be read: Permission denied"),
+                (store, 0o400, "--store", "can't be read and written by this user: Permission"),
+                (lock, 0o400, "--store", r"r\.db\.lock, which belongs to it, can't be read and "),
+                (data, 0o500, "--store", "can't make the files that belong beside it"),
+                (log, 0o400, "--log-file", "can't be written by this user: Permission denied")):
+            with self.subTest(path=path.name):
+                before = path.stat().st_mode
+                path.chmod(mode)
+                found = self.check_server(expect=EX_CONFIG, run=as_user, log_file=log, **config)
+                self.assert_point(found, "fault", about, sentence)
+                if path != data:  # SQLite makes its log when it is first needed
+                    started = subprocess.run(
+                        [SERVER, *self.options(log_file=log, **config)], capture_output=True,
+                        check=False, timeout=DEADLINE, cwd=self.folder, **as_user)
+                    self.assertNotEqual(started.returncode, EX_OK, started.stdout)
+                path.chmod(before)
+
     def test_server_says_all_faults_at_once(self):
         found = self.check_server(
             expect=EX_CONFIG, key=self.sensor.key, crlfile=self.folder / "none", listen="nowhere",
@@ -248,6 +303,10 @@ class ServerCheckTest(CheckTest):
                           self.pki.ca("second").cert.read_text())
         found = self.check_server(cafile=both)
         self.assert_point(found, "warning", "--crlfile", "no list is of the CA 'CN=second'")
+        long = self.write("long.crt", self.server_pair.cert.read_text() +
+                          self.pki.good_ca.cert.read_text())
+        found = self.check_server(cert=long)
+        self.assert_point(found, "warning", "--cert", "^1 more certificate is in its file and sent")
         nameless = self.pki.leaf("server", san=None, eku=("serverAuth",))
         found = self.check_server(cert=nameless.cert, key=nameless.key)
         self.assert_point(found, "warning", "--cert", "carries no name and no address")
@@ -411,8 +470,7 @@ class OnlineCheckTest(CheckTest):
     def test_online_check_tells_all_of_a_server_that_admits_the_sensor(self):
         server = self.start()
         for _ in range(2):
-            with self.check_leaves_only_the_store():
-                found = self.check_online_anywhere()
+            found = self.check_online()
             for about, sentence in (
                     ("--host", rf"^localhost port {self.port}: connected to \S+:{self.port}$"),
                     ("TLS", r"^TLSv1\.[23] with TLS\S+$"),
@@ -425,19 +483,6 @@ class OnlineCheckTest(CheckTest):
         server.wait_for("authenticated .* as weather-1")
         self.assertEqual(server.end(), EX_OK)
         self.assert_nothing_stored()
-
-    @contextlib.contextmanager
-    def check_leaves_only_the_store(self):
-        before = set(self.contents())
-        yield
-        self.assertEqual(set(self.contents()), before)
-
-    def check_online_anywhere(self, expect=EX_OK):
-        """As check_online(), beside a server that writes its store's files when it likes."""
-        done = subprocess.run([*map(str, self.arguments()), "--check", "--online"],
-                              capture_output=True, text=True, timeout=DEADLINE, check=False)
-        self.assertEqual((done.returncode, done.stderr), (expect, ""), done.stdout)
-        return points(done.stdout)
 
     def test_online_check_tells_a_revoked_sensor_why_it_is_refused(self):
         sensor = self.pki.sensor("stolen")

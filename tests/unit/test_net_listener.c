@@ -194,6 +194,42 @@ static void test_listener_on_taken_port_says_who_to_stop(void **state)
     assert_null(second);
 }
 
+static void test_listener_try_says_what_listening_would_say(void **state)
+{
+    struct host host = {.fixture = *state};
+    struct sl_address foreign = net_address("198.51.100.1:23456");
+    char error[SL_ADDRESS_ERROR_SIZE] = "";
+    open_on(&host, "127.0.0.1:0");
+    struct sl_address address = *sl_listener_address(host.listener);
+    assert_int_equal(sl_listener_try(&address, error, sizeof(error)), SL_LIMIT);
+    assert_non_null(strstr(error, "the port is taken by another program"));
+    assert_int_equal(sl_listener_try(&foreign, error, sizeof(error)), SL_IO);
+    assert_non_null(strstr(error, "this machine doesn't have that address"));
+    sl_listener_close(host.listener);
+    assert_int_equal(sl_listener_try(&address, error, sizeof(error)), SL_OK);
+}
+
+/* A server may start while somebody tries its port. */
+static void test_listener_opens_where_another_one_is_bound_and_does_not_listen(void **state)
+{
+    struct host host = {.fixture = *state};
+    struct sl_address address = net_address("127.0.0.1:0");
+    char error[SL_ADDRESS_ERROR_SIZE] = "";
+    struct sl_listener *listener = NULL;
+    int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address.at, address.len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address.at, &address.len), 0);
+    assert_int_equal(sl_listener_try(&address, error, sizeof(error)), SL_OK);
+    assert_int_equal(sl_listener_open(host.fixture->loop, &address, accepted, &host, &listener,
+                                      error, sizeof(error)),
+                     SL_OK);
+    close(fd);
+    sl_listener_close(listener);
+}
+
 static void test_listener_on_foreign_address_says_so(void **state)
 {
     struct host host = {.fixture = *state};
@@ -361,6 +397,8 @@ int main(void)
         NET_TEST(test_listener_on_every_address_takes_both_families),
         NET_TEST(test_listener_on_every_address_falls_back_to_ipv4_without_ipv6),
         NET_TEST(test_listener_on_taken_port_says_who_to_stop),
+        NET_TEST(test_listener_try_says_what_listening_would_say),
+        NET_TEST(test_listener_opens_where_another_one_is_bound_and_does_not_listen),
         NET_TEST(test_listener_on_foreign_address_says_so),
         NET_TEST(test_listener_port_is_free_again_at_once_after_close),
         NET_TEST(test_listener_takes_more_than_one_batch),
