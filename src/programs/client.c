@@ -24,7 +24,7 @@ static const char usage[] =
 static const char exit_codes[] =
     "\n"
     "Exit codes (sysexits.h)\n"
-    "   0  everything is on the server's disk; or --check found no fault\n"
+    "   0  everything is on the server's disk; --check: no fault\n"
     "  64  the command line is wrong\n"
     "  65  some readings weren't taken or became gaps; the server has the rest\n"
     "  66  a file isn't there\n"
@@ -34,7 +34,7 @@ static const char exit_codes[] =
     "  74  the spool's disk failed to the end; some readings are lost\n"
     "  75  not everything is acknowledged; the spool keeps it for the next run\n"
     "  77  as 75, and the server refused this sensor\n"
-    "  78  a certificate, key, configuration or spool can't be used; or --check found a fault\n"
+    "  78  a certificate, key, configuration or spool can't be used; --check: a fault\n"
     "\n"
     "Signals\n"
     "  SIGTERM, SIGINT  commit, wait 2 s for acknowledgements, leave; twice: at once\n"
@@ -147,8 +147,8 @@ static size_t fill_table(struct arguments *a, struct sl_option table[static OPTI
         seconds("interval", &a->interval_ms, 10, "between readings [10s; --demo 2s]"),
         hidden(number("count", &a->count, INT64_MAX, "rounds of --read and --exec, then end")),
         seconds("timeout", &a->timeout_ms, 1, "at the end to be acknowledged, or while held back"),
-        flag("check", &a->check, "look at everything it would use, say what is wrong, and end"),
-        flag("online", &a->online, "with --check: also connect, once, without a reading"),
+        flag("check", &a->check, "say whether everything it would use is in order"),
+        hidden(flag("online", &a->online, "with --check: connect as well, once")),
         flag("quiet", &a->quiet, "print only what needs a person"),
         hidden(text("config", "FILE", &a->config, "options from a file, one a line")),
         flag("version", &a->version, "print the version and what TLS can do"),

@@ -22,16 +22,15 @@ static const char usage[] =
     "\n"
     "Options";
 
-static const char exit_codes[] = "\nExit codes (sysexits.h)\n"
-                                 "   0  told to end, and everything received is stored; or "
-                                 "--check found no fault\n"
-                                 "  64  the command line is wrong\n"
-                                 "  71  the system refuses (memory)\n"
-                                 "  73  the log file can't be opened\n"
-                                 "  74  the store is damaged, or it or an address can't be used\n"
-                                 "  75  another server uses this store\n"
-                                 "  78  a certificate, key, list, address or another's "
-                                 "store can't be used; or --check found a fault\n";
+static const char exit_codes[] =
+    "\nExit codes (sysexits.h)\n"
+    "   0  told to end, and everything received is stored; --check: no fault\n"
+    "  64  the command line is wrong\n"
+    "  71  the system refuses (memory)\n"
+    "  73  the log file can't be opened\n"
+    "  74  the store is damaged, or it or an address can't be used\n"
+    "  75  another server uses this store\n"
+    "  78  a file, an address or another's store can't be used; --check: a fault\n";
 
 /* The command line, as read. */
 struct arguments {
@@ -223,7 +222,7 @@ int main(int argc, char **argv)
         {"config", "FILE", SL_OPTION_TEXT, &a.config, 0, 0, "options from a file, one a line",
          false},
         {"check", NULL, SL_OPTION_FLAG, &a.check, 0, 0,
-         "look at everything it would use, say what is wrong, and end", false},
+         "say whether everything it would use is in order", false},
         {"quiet", NULL, SL_OPTION_FLAG, &a.quiet, 0, 0, "don't print each reading", false},
         {"log-file", "FILE", SL_OPTION_TEXT, &a.log_file, 0, 0,
          "write the log there, not to the console; SIGUSR1 reopens it", true},
