@@ -47,7 +47,7 @@ enum {
     COMMAND_MS = 30000,
     DAY_MS = 86400000,
     ERROR_SIZE = 1024,
-    OPTION_COUNT = 33
+    OPTION_COUNT = 35
 };
 
 /* The command line, as read. */
@@ -168,6 +168,10 @@ static size_t fill_table(struct arguments *a, struct sl_option table[static OPTI
         hidden(seconds("retry-max", &a->link.backoff_max_ms, 1, "ceiling of any pause [60s]")),
         hidden(seconds("retry-refused", &a->link.refused_ms, 1,
                        "longest pause after being refused [5m]")),
+        hidden(seconds("renewal-check", &a->link.renewal_check_ms, 10,
+                       "look for renewed certificates so often [1m]")),
+        hidden(seconds_up_to("expiry-warning", &a->link.expiry_warning_ms, 1000, CENTURY_MS,
+                             "warn when the certificate ends sooner than this [14d]")),
         hidden(seconds("exec-timeout", &a->command_ms, 10, "then a command is killed [30s]")),
     };
     _Static_assert(sizeof(all) / sizeof(all[0]) <= OPTION_COUNT, "room for each option");

@@ -287,6 +287,12 @@ bool sl_trust_own_name(const struct sl_trust *trust, char name[static SL_SENSOR_
     return sl_identity_sensor(&trust->own, name) == SL_REASON_NONE;
 }
 
+int64_t sl_trust_own_end_us(const struct sl_trust *trust)
+{
+    /* The second of notAfter is the last good one (RFC 5280, section 4.1.2.5). */
+    return sl_identity_time_us(&trust->own.valid_to) + 1000000;
+}
+
 enum sl_role sl_trust_role(const struct sl_trust *trust)
 {
     return trust->role;

@@ -61,6 +61,9 @@ enum sl_role sl_trust_role(const struct sl_trust *trust);
 /* The sensor's name in the own certificate, as a server reads it; false where it has none. */
 bool sl_trust_own_name(const struct sl_trust *trust, char name[static SL_SENSOR_NAME_MAX + 1]);
 
+/* When the own certificate ends, in microseconds since 1970: the first moment it isn't good. */
+int64_t sl_trust_own_end_us(const struct sl_trust *trust);
+
 /* "Mbed TLS 3.6.6 (TLS 1.2, TLS 1.3)" of the library loaded now. Prints into `text`; returns it. */
 const char *sl_tls_version(char *text, size_t size);
 
