@@ -333,7 +333,7 @@ bool sl_renewal_failed(struct sl_client *client, bool refused)
         return false;
     if (client->dial->trust != renewal->fresh) {
         renewal->aside = false;
-        return false;
+        return client->stage == SL_STAGE_UP; /* else two that are refused would take turns fast */
     }
     put_aside(client, failure);
     return true;
