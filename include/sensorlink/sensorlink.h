@@ -41,8 +41,8 @@ struct sl_client_addresses {
 };
 
 enum sl_client_event_kind {
-    SL_CLIENT_CONNECTED,    /* the server answered `welcome`: it has authenticated us; once more
-                               without DISCONNECTED before where a renewed certificate took over */
+    SL_CLIENT_CONNECTED,    /* the server answered `welcome`: it has authenticated us; a second
+                               time without DISCONNECTED: a renewed certificate took over */
     SL_CLIENT_ACKNOWLEDGED, /* all up to `seq` is on the server's disk; the spool forgets it */
     SL_CLIENT_REFUSED,      /* the server will never log reading `seq`: `reason`, `text` */
     SL_CLIENT_DISCONNECTED, /* the session ended or a try failed: `reason`, `text`, `retry_ms` */
@@ -64,8 +64,8 @@ struct sl_client_event {
     const char *server;   /* CONNECTED: the address in use, with its port */
     const char *protocol; /* CONNECTED: "TLSv1.3" */
     const char *suite;    /* CONNECTED: "TLS1-3-AES-128-GCM-SHA256" */
-    const char *reason;   /* CONNECTED: "renewed" where a renewed certificate is shown for the first
-                             time; else a stable id such as "server-cert-expired" (docs/library.md) */
+    const char *reason;   /* a stable id such as "server-cert-expired" (docs/library.md);
+                             CONNECTED: "renewed" where a renewed certificate is new there */
     const char *text;     /* one sentence for people */
 };
 
@@ -76,20 +76,22 @@ enum sl_client_full {
 };
 
 struct sl_client_config {
-    const char *host;          /* name or address; the server's certificate must carry it */
-    uint16_t port;             /* 0: 23456 */
-    const char *ca_file;       /* PEM; the CAs that may vouch for the server */
-    const char *cert_file;     /* PEM; this sensor's certificate */
-    const char *key_file;      /* PEM; its key, readable by its owner only */
-    struct sl_spool *spool;    /* the client's from SL_OK on; null: 1,000 readings in memory */
-    int64_t window;            /* most readings under way unacknowledged; 0: 1,000 */
-    int64_t connect_ms;        /* for connecting and handshake, per address; 0: 10,000 */
-    int64_t idle_ms;           /* readings under way and no acknowledgement: reconnect; 0: 60,000 */
-    int64_t backoff_min_ms;    /* ceiling of the first pause (full jitter below it); 0: 1,000 */
-    int64_t backoff_max_ms;    /* ceiling of any pause; 0: 60,000 */
-    int64_t refused_ms;        /* longest pause after being refused; 0: 300,000 */
+    const char *host;       /* name or address; the server's certificate must carry it */
+    uint16_t port;          /* 0: 23456 */
+    const char *ca_file;    /* PEM; the CAs that may vouch for the server */
+    const char *cert_file;  /* PEM; this sensor's certificate */
+    const char *key_file;   /* PEM; its key, readable by its owner only */
+    struct sl_spool *spool; /* the client's from SL_OK on; null: 1,000 readings in memory */
+    int64_t window;         /* most readings under way unacknowledged; 0: 1,000 */
+    int64_t connect_ms;     /* for connecting and handshake, per address; 0: 10,000 */
+    int64_t idle_ms;        /* readings under way and no acknowledgement: reconnect; 0: 60,000 */
+    int64_t backoff_min_ms; /* ceiling of the first pause (full jitter below it); 0: 1,000 */
+    int64_t backoff_max_ms; /* ceiling of any pause; 0: 60,000 */
+    int64_t refused_ms;     /* longest pause after being refused; 0: 300,000 */
+
+    /* The certificate's end, and its renewal while the client runs (docs/library.md). */
+    int64_t expiry_warning_ms; /* warn when it ends sooner than this; 0: 14 days */
     int64_t renewal_check_ms;  /* connected, look for renewed files so often; 0: 60,000 */
-    int64_t expiry_warning_ms; /* warn when the certificate ends sooner than this; 0: 14 days */
 
     /*
      * Caps on the spool. Readings that are given up become gaps, which reach the server in their
@@ -123,10 +125,9 @@ struct sl_client_config {
 
 /*
  * Checks the configuration and reads the certificates; nothing is sent before the first step.
- * All strings are copied. Renewed files are noticed, before each connection and while there is
- * one. They are tried on a second connection then, and the session in use ends when the server has
- * welcomed the new one; where they can't be used or are refused, what was there before is used on
- * (docs/library.md).
+ * All strings are copied. Files that are renewed later are noticed before each connection and while
+ * there is one, and tried on a second connection beside it; where they can't be used or are
+ * refused, the ones from before are used on.
  *
  * SL_OK         `*client` is the caller's, and owns config->spool.
  * SL_BAD_INPUT  A file or value can't be used, or the spool is another sensor's; `error` says
@@ -212,7 +213,7 @@ int64_t sl_client_clock_floor_us(const struct sl_client *client);
 /* Ends the pause before the next try (the network came back, say). */
 void sl_client_retry_now(struct sl_client *client);
 
-/* Looks at the files now, and tries again what was refused. */
+/* Looks at the certificate files now, and lets those be tried again that were refused. */
 void sl_client_reload(struct sl_client *client);
 
 /* One sentence about the last failure, valid until the next call; never null. */

@@ -62,8 +62,8 @@ enum sl_status sl_renewal_open(struct sl_client *client, const struct sl_client_
 
     renewal->backoff = client->backoff;
     renewal->check_ms = config->renewal_check_ms > 0 ? config->renewal_check_ms : CHECK_MS;
-    renewal->warning_ms = config->expiry_warning_ms > 0 ? config->expiry_warning_ms
-                                                        : INT64_C(1) * WARNING_DAYS * DAY_MS;
+    renewal->warning_ms =
+        config->expiry_warning_ms > 0 ? config->expiry_warning_ms : (int64_t)WARNING_DAYS * DAY_MS;
     mark_files(client, renewal->marks); /* before reading: what is written meanwhile is noticed */
     return load(client, &renewal->trust, error, error_size);
 }
@@ -314,8 +314,8 @@ bool sl_renewal_back(struct sl_client *client, int64_t now_ms)
     sl_dial_clear(client->dial);
     swap(client);
     client->progress_ms = now_ms; /* it was we who didn't send */
-    client->renewal.greeted = true;
     try_failed(client, &failure, now_ms);
+    client->renewal.greeted = !client->renewal.aside; /* who is refused takes nothing over */
     return true;
 }
 

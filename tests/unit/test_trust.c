@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "support/certificates.h"
+#include "tls/identity.h"
 
 struct fault {
     const char *ca; /* null: not given; all four are whole file names */
@@ -162,6 +163,20 @@ static void test_trust_lives_as_long_as_its_last_reference(void **state)
     sl_trust_unref(NULL);
 }
 
+static void test_trust_own_end_is_the_second_after_not_after(void **state)
+{
+    struct sl_trust *trust = sl_test_trust(SL_ROLE_SENSOR, "ca", "attic", NULL);
+    mbedtls_x509_crt certificate;
+
+    (void)state;
+    mbedtls_x509_crt_init(&certificate);
+    sl_test_certificate("attic", &certificate);
+    assert_int_equal(sl_trust_own_end_us(trust),
+                     sl_identity_time_us(&certificate.valid_to) + 1000000);
+    mbedtls_x509_crt_free(&certificate);
+    sl_trust_unref(trust);
+}
+
 static void test_trust_sentence_that_is_too_long_is_cut(void **state)
 {
     struct sl_trust_files files = {.ca = "/no/such/file", .cert = "x", .key = "x"};
@@ -195,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_trust_loads_under_an_rsa_ca),
         cmocka_unit_test(test_trust_knows_its_cas_byte_for_byte),
         cmocka_unit_test(test_trust_lives_as_long_as_its_last_reference),
+        cmocka_unit_test(test_trust_own_end_is_the_second_after_not_after),
         cmocka_unit_test(test_trust_sentence_that_is_too_long_is_cut),
         cmocka_unit_test(test_trust_version_names_the_library_and_its_protocols),
     };
