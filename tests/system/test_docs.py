@@ -71,9 +71,10 @@ class ListsTest(unittest.TestCase):
 
     def test_reasons_of_the_client_are_those_in_its_sources(self):
         text = docs.source("src/client/dial.c") + docs.source("src/client/client.c")
-        text += docs.source("src/client/uplink.c")
+        text += docs.source("src/client/uplink.c") + docs.source("src/client/renewal.c")
         found = set(re.findall(r'sl_failure_set\([^"]*"([a-z]+(?:-[a-z]+)*)"', text))
         found |= set(re.findall(r'\.reason = "([a-z-]+)"', text))
+        found |= set(re.findall(r'tell\(client, SL_\w+, "([a-z-]+)"', text))
         found |= set(re.findall(r'broken\(sender, "([a-z-]+)"', docs.source("src/link/sender.c")))
         listed = {reason for row in part(REASONS, "reasons", "client").rows()
                   for reason in re.findall(r"`([a-z-]+)`", row[0])}
