@@ -21,10 +21,10 @@
 #include "client/progress.h"
 
 enum {
-    RETRY_MS = 1000,    /* the spool failed: try again */
-    FAREWELL_MS = 2000, /* for the last acknowledgements after a signal */
-    FLOOR_MS = 3600000, /* between two writings of the floor under the clock */
-    OFFSET_S = 1,       /* clocks that differ by less aren't worth a line */
+    RETRY_MS = 1000,     /* the spool failed: try again */
+    FAREWELL_MS = 2000,  /* for the last acknowledgements after a signal */
+    FLOOR_MS = 3600000,  /* between two writings of the floor under the clock */
+    OFFSET_US = 1000000, /* clocks that differ by less aren't worth a line */
     WHY_SIZE = 96,
     TEXT_SIZE = 1024
 };
@@ -193,7 +193,7 @@ static void tell_offset(struct sl_runner *runner, int64_t offset_us)
 {
     double offset_s = (double)offset_us / 1e6;
 
-    if (offset_s <= -OFFSET_S || offset_s >= OFFSET_S)
+    if (offset_us <= -OFFSET_US || offset_us >= OFFSET_US)
         sl_runner_warn(runner, "this machine's clock is %.1f s %s the server's",
                        offset_s < 0 ? -offset_s : offset_s, offset_s < 0 ? "ahead of" : "behind");
 }
