@@ -29,6 +29,15 @@ SL_MUST_USE enum sl_status sl_admission_decide(const struct sl_session *session,
                                                struct sl_peer **peer, struct sl_refusal *refusal);
 
 /*
+ * The same judgement of a certificate whose owner proved elsewhere to have its key, and whose chain
+ * ended at the CA with the fingerprint `issuer` then: a ticket's. SL_REASON_NONE, or why not.
+ */
+struct mbedtls_x509_crt;
+enum sl_reason sl_admission_judge(const struct mbedtls_x509_crt *certificate,
+                                  const uint8_t issuer[static SL_FINGERPRINT_SIZE],
+                                  const struct sl_trust *trust, int64_t now_us);
+
+/*
  * Decides again about a session that was admitted, against another trust or at a later time.
  * Statuses as above; the peer stays what it is.
  */

@@ -8,7 +8,7 @@
  *
  * The policy is the same for every version of the library (docs/protocol.md): TLS 1.2 and, where
  * the library has it, 1.3; ECDHE with x25519 and P-256; ECDSA leaf keys; AEAD suites; the peer's
- * certificate always required; no renegotiation; no resumption.
+ * certificate always required; no renegotiation; resumption only with tickets of ours (ticket.h).
  *
  * Memory   Made by sl_trust_load(); freed with the last reference. About 50 KiB and the files'
  *          contents.
@@ -70,6 +70,8 @@ const struct sl_allow *sl_trust_allow(const struct sl_trust *trust);
 /* For the tls room only: the library's types stay behind these. */
 struct mbedtls_ssl_config;
 struct mbedtls_x509_crt;
+/* A fingerprint over the CAs and the own certificate: equal where a peer is judged by the same. */
+const uint8_t *sl_trust_print(const struct sl_trust *trust);
 const struct mbedtls_ssl_config *sl_trust_config(const struct sl_trust *trust);
 bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate);
 bool sl_trust_has_ca_print(const struct sl_trust *trust,
