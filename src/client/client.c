@@ -92,6 +92,7 @@ static void configure(struct sl_client *client, const struct sl_client_config *c
         .port = config->port ? config->port : PORT,
         .connect_ms = or_default(config->connect_ms, CONNECT_MS),
         .trust = client->trust,
+        .resumption = sl_resumption_new(), /* without memory each handshake is a full one */
         .resolve = config->resolve,
         .ctx = config->ctx,
         .socket = {.fd = -1},
@@ -570,6 +571,7 @@ void sl_client_close(struct sl_client *client)
     if (client->stage == SL_STAGE_WELCOMING || client->stage == SL_STAGE_UP)
         (void)!sl_session_close(client->dial.session);
     sl_dial_clear(&client->dial);
+    sl_resumption_free(client->dial.resumption);
     sl_trust_unref(client->trust);
     sl_spool_close(client->spool);
     for (size_t i = 0; i < sizeof(client->files) / sizeof(client->files[0]); i++)

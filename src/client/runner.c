@@ -204,8 +204,8 @@ static void connected(struct sl_runner *runner, const struct sl_client_event *ev
     runner->ending.misfit = false;
     runner->full_told = false;
     runner->drops_told = false;
-    story(runner, "connected to %s as %s (%s, %s)", event->server, event->name, event->protocol,
-          event->suite);
+    story(runner, "connected to %s as %s (%s, %s%s)", event->server, event->name, event->protocol,
+          event->suite, event->resumed ? ", resumed" : "");
     tell_offset(runner, event->offset_us);
     write_floor(runner);
     int64_t left = kept(runner);

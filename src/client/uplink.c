@@ -162,7 +162,8 @@ static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_
                                             .name = name,
                                             .server = client->dial.server,
                                             .protocol = sl_session_protocol(client->dial.session),
-                                            .suite = sl_session_suite(client->dial.session)});
+                                            .suite = sl_session_suite(client->dial.session),
+                                            .resumed = sl_session_resumed(client->dial.session)});
     if (event->seq + 1 < state.first)
         server_behind(client, event->seq, state.first);
     /*

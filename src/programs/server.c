@@ -59,6 +59,7 @@ static void set_defaults(struct arguments *arguments)
     arguments->io_threads = (processors() + 3) / 4;
     arguments->handshake_threads = processors();
     arguments->server.store = "readings.db";
+    arguments->server.resume_max_age_ms = 43200000;
     arguments->on_corrupt = "refuse";
     arguments->server.limits = (struct sl_server_limits){
         .door = {.connections = 10000, .per_address = 256, .handshakes = 256},
@@ -195,6 +196,10 @@ int main(int argc, char **argv)
          "revocation lists of the CAs", false},
         {"allow", "FILE", SL_OPTION_TEXT, &a.server.files.allow, 0, 0,
          "the sensors that may come in [all that the CAs signed]", false},
+        {"resume-max-age", "S", SL_OPTION_SECONDS, &a.server.resume_max_age_ms, 0, 604800000,
+         "sessions are resumed so long after the certificate was shown; 0: never [12h]", true},
+        {"ticket-keys", "FILE", SL_OPTION_TEXT, &a.server.ticket_keys, 0, 0,
+         "keeps the keys of resumption over a restart; as secret as the key", true},
         {"listen", "ADDR:PORT", SL_OPTION_LIST, &a.listen, 0, 0,
          "where to listen; may be repeated [[::]:23456]", false},
         {"store", "FILE", SL_OPTION_TEXT, &a.server.store, 0, 0, "the readings' file [readings.db]",

@@ -90,6 +90,8 @@ static enum sl_status open_session(struct sl_connection *connection)
         (size_t)connection->shared->limits.handshake_bytes, &connection->session);
 
     sl_trust_unref(trust); /* The session has a reference of its own. */
+    if (status == SL_OK)
+        sl_session_offer_tickets(connection->session, connection->shared->ticket_keys);
     return status;
 }
 

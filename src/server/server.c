@@ -14,6 +14,7 @@
 #include "server/connection.h"
 #include "server/rates.h"
 #include "server/streams.h"
+#include "server/tickets.h"
 #include "server/worker.h"
 
 enum { DEFAULT_PORT = 23456, DESCRIPTORS_KEPT = 64, TELL_EVERY_MS = 1000 };
@@ -27,6 +28,7 @@ struct sl_server {
     struct sl_signal *interrupt;
     struct sl_signal *reopen;
     struct sl_signal *reload;
+    struct sl_tickets *tickets;
     struct sl_trust_files files; /* borrowed names, as given at the start */
     size_t next_handshake;       /* the worker whose turn it is */
     int64_t turned_away;         /* at the door, since the log last said so */
@@ -282,6 +284,11 @@ static enum sl_status set_up(struct sl_server *server, const struct sl_server_co
         status = sl_trust_load(SL_ROLE_SERVER, &config->files, &server->shared.trust, error,
                                SL_SERVER_ERROR_SIZE);
     if (status == SL_OK)
+        status =
+            sl_tickets_start(server->loop, config->log, config->resume_max_age_ms,
+                             config->ticket_keys, &server->tickets, error, SL_SERVER_ERROR_SIZE);
+    server->shared.ticket_keys = sl_tickets_keys(server->tickets);
+    if (status == SL_OK)
         status = open_store(server, config, error);
     if (status == SL_OK)
         status = start_threads(server, config, error);
@@ -368,6 +375,7 @@ enum sl_status sl_server_close(struct sl_server *server)
     sl_streams_free(shared->streams);
     sl_rates_free(shared->rates);
     sl_door_free(shared->door);
+    sl_tickets_stop(server->tickets);
     sl_trust_unref(shared->trust);
     (void)pthread_mutex_destroy(&shared->trust_lock);
     (void)pthread_mutex_destroy(&shared->tell_lock);

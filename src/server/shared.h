@@ -37,7 +37,8 @@ struct sl_shared {
     int64_t tell_ms;
     int64_t untold;
     pthread_mutex_t trust_lock;
-    struct sl_trust *trust; /* today's; see sl_shared_trust() */
+    struct sl_trust *trust;             /* today's; see sl_shared_trust() */
+    struct sl_ticket_keys *ticket_keys; /* null: sessions aren't resumed */
     struct sl_door *door;
     struct sl_streams *streams;
     struct sl_rates *rates;
