@@ -24,3 +24,6 @@ sl_use_certificates(test_link_threads)
 
 sl_test(NAME test_link_resumption SOURCES test_link_resumption.c LINK sl_test_ends TIMEOUT 600)
 sl_use_certificates(test_link_resumption)
+
+sl_test(NAME test_link_unguarded SOURCES test_link_unguarded.c LINK sl_test_ends TIMEOUT 600)
+sl_use_certificates(test_link_unguarded)
