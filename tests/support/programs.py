@@ -256,13 +256,14 @@ def connect(address):
 class Sensor:
     """A sensor in Python, with sensorlink/1 (the default) or plain lines (alpn=False)."""
 
-    def __init__(self, server, pair, alpn=True, version=None, address=None, context=None):
+    def __init__(self, server, pair, alpn=True, version=None, address=None, context=None,
+                 session=None):
         context = context or client_context(pair, version, alpn)
         raw = connect(address or server.address)
         try:
             self.port = raw.getsockname()[1]
             self.socket = context.wrap_socket(
-                raw, server_hostname="localhost", suppress_ragged_eofs=False)
+                raw, server_hostname="localhost", suppress_ragged_eofs=False, session=session)
         except BaseException:
             raw.close()
             raise
