@@ -32,12 +32,13 @@ static void say_nothing_found(const struct sl_log_request *request, const char *
 {
     const char *of = request->filter.sensor != NULL ? " of sensor " : "";
     const char *sensor = request->filter.sensor != NULL ? request->filter.sensor : "";
-    bool narrow = request->filter.name != NULL || request->filter.since_us != SL_TIME_NONE ||
+    bool narrow = request->filter.name != NULL || request->filter.unit != NULL ||
+                  request->filter.since_us != SL_TIME_NONE ||
                   request->filter.until_us != SL_TIME_NONE;
 
-    (void)fprintf(stderr,
-                  narrow ? "no %s%s%s with this name and in this time\n" : "no %s%s%s yet\n", what,
-                  of, sensor);
+    (void)fprintf(
+        stderr, narrow ? "no %s%s%s with this name and unit and in this time\n" : "no %s%s%s yet\n",
+        what, of, sensor);
 }
 
 static struct sl_rows rows_of(const struct sl_log_request *request, const struct sl_column *columns,

@@ -66,6 +66,7 @@ struct sl_verified {
 struct sl_reader_filter {
     const char *sensor; /* this sensor, in any spelling of upper and lower case; null for all */
     const char *name;   /* exactly this name; null for all */
+    const char *unit;   /* exactly this unit, "" for those without one; null for all */
     int64_t since_us;   /* from this time on; SL_TIME_NONE: from the beginning */
     int64_t until_us;   /* before this time; SL_TIME_NONE: to the end */
 };

@@ -171,6 +171,7 @@ class Readings(LogTest):
         self.make()
         self.assertEqual(self.seqs("--sensor", "cellar"), ["cellar/1"])
         self.assertEqual(self.seqs("--name", "temperature"), ["weather-1/1", "weather-1/6"])
+        self.assertEqual(self.seqs("--unit", "Cel"), ["weather-1/1"])
         self.assertEqual(self.seqs("--since", "1764000002"), ["weather-1/6", "weather-1/7"])
         self.assertEqual(self.seqs("--until", "2025-11-24T16:00:00.5Z"), ["weather-1/1"])
         self.assertEqual(
@@ -284,6 +285,20 @@ class Plot(LogTest):
         done = self.log("plot", code=EX_USAGE)
         self.assertEqual(done.stdout, "")
         self.assertIn("weather-1 temperature [Cel] as well as weather-1 humidity [%RH]", done.stderr)
+
+    def test_plot_of_a_name_with_several_units_asks_which_and_takes_one(self):
+        self.make("stream s plain\nreceived 1764000000\nreading - t: 15 Cel\nreading - t: 288 K\n"
+                  "reading - t: 16 Cel\nreading - t: 7\ncommit")
+        done = self.log("plot", "--sensor", "s", "--name", "t", code=EX_USAGE)
+        self.assertEqual(done.stdout, "")
+        self.assertIn("s t [Cel] as well as s t [K]: choose with --sensor, --name and --unit\n",
+                      done.stderr)
+        for unit, words in (("Cel", "s t [Cel]: 2 readings,"), ("K", "s t [K]: 1 readings,"),
+                            ("-", "s t: 1 readings,")):
+            with self.subTest(unit=unit):
+                plot = self.log("plot", "--sensor", "s", "--name", "t", "--unit", unit).stdout
+                self.assertTrue(plot.startswith(words), plot)
+        self.assertEqual(self.log("plot", "--unit", "k").stderr, "no readings to plot\n")
 
     def test_plot_of_nothing_says_so(self):
         self.make("")
