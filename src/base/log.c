@@ -196,9 +196,9 @@ static size_t print_left_out(const struct sl_log *log, char *out)
 }
 
 /*
- * Writes lines, and before them how many are missing. In one piece: a pipe that has room for any has
- * room for that. A terminal or a disk may take a part; then the piece counts as written, and the
- * rest of it goes first from now on.
+ * Writes lines, and before them how many are missing. In one piece: a pipe that has room for any
+ * has room for that. A terminal or a disk may take a part; then the piece counts as written, and
+ * the rest of it goes first from now on.
  */
 static bool put(struct sl_log *log, struct sl_bytes lines)
 {

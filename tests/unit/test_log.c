@@ -278,10 +278,12 @@ static void write_numbers(struct console *console, int count)
 /* Each line is whole, and is the next one, but for those that are said to be left out before it. */
 static void take_line(struct console *console, const char *line)
 {
+    static const char note[] = "lines left out here because they couldn't be written: ";
     char expected[64];
-    int left_out = 0;
 
-    if (sscanf(line, "lines left out here because they couldn't be written: %d", &left_out) == 1) {
+    if (strncmp(line, note, sizeof(note) - 1) == 0) {
+        int left_out = (int)strtol(line + sizeof(note) - 1, NULL, 10);
+
         console->left_out += left_out;
         console->told += left_out;
         return;
@@ -386,7 +388,8 @@ static void test_log_does_not_wait_each_time_for_a_reader_that_is_always_late(vo
 static void test_log_text_longer_than_a_pipe_takes_at_once_stays_whole_lines(void **state)
 {
     struct console *console = *state;
-    char *text = calloc(PLENTY, 64);
+    size_t size = (size_t)PLENTY * 64;
+    char *text = calloc(1, size);
     size_t len = 0;
     int ends[2];
 
@@ -394,7 +397,8 @@ static void test_log_text_longer_than_a_pipe_takes_at_once_stays_whole_lines(voi
     assert_int_equal(pipe(ends), 0);
     start_console(console, ends[0], ends[1]);
     while (console->written < PLENTY)
-        len += (size_t)sprintf(text + len, "line %08d and some more words\n", console->written++);
+        len += (size_t)snprintf(text + len, size - len, "line %08d and some more words\n",
+                                console->written++);
     sl_log_text(console->log, SL_LOG_STORY, (struct sl_bytes){.at = text, .len = len});
     free(text);
     catch_up(console);
