@@ -97,6 +97,10 @@ static const struct entry table[SL_REASON_COUNT] = {
         {"no-common-suite",
          "the peer offers no cipher suite, group or signature that is allowed here "
          "(ECDHE-ECDSA with CCM, GCM or ChaCha20-Poly1305)"},
+    [SL_REASON_NO_COMMON_PROTOCOL] =
+        {"no-common-protocol",
+         "the peer asks for another application protocol (ALPN) than sensorlink/1; offer that one, "
+         "or none for plain lines"},
     [SL_REASON_HANDSHAKE_TIMEOUT] = {"handshake-timeout", "the handshake didn't end in time"},
     [SL_REASON_HANDSHAKE_TOO_LARGE] =
         {"handshake-too-large",

@@ -36,6 +36,7 @@ struct sl_session {
     char *host;                       /* a client's */
     struct sl_record record;          /* the peer's records, until the handshake is over */
     struct sl_buffer out;             /* encrypted, not sent yet */
+    struct sl_record sent;            /* ours, likewise */
     size_t budget; /* bytes that may be read, in the whole handshake or in one call */
     bool blocked;  /* the transport had nothing more at the last try */
     bool over_budget;
@@ -87,6 +88,8 @@ static int keep(void *ctx, const unsigned char *bytes, size_t len)
 
     if (sl_buffer_add(&session->out, added, WIRE_MAX) != SL_OK)
         return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    if (!session->established)
+        sl_record_look(&session->sent, bytes, len);
     return (int)len;
 }
 
@@ -282,6 +285,9 @@ static enum sl_status handshake_failed(struct sl_session *session, int code)
         return refuse(session, SL_LIMIT, SL_REASON_HANDSHAKE_TOO_LARGE, NULL);
     if (reason != SL_REASON_NONE)
         return refuse(session, SL_DENIED, reason, NULL);
+    /* 2.28 has no code of its own for this, but it sends the right alert. */
+    if (sl_record_alert(&session->sent) == MBEDTLS_SSL_ALERT_MSG_NO_APPLICATION_PROTOCOL)
+        return refuse(session, SL_DENIED, SL_REASON_NO_COMMON_PROTOCOL, NULL);
     if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
         sl_record_print_alert(alert, detail, sizeof detail);
         return refuse(session, SL_DENIED, SL_REASON_PEER_REFUSED, detail);

@@ -104,8 +104,8 @@ static void configure(struct raw_peer *raw, const struct raw_options *options)
     mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_NONE);
     if (options->renegotiation)
         mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_ENABLED);
-    raw->alpn[0] = SL_ALPN;
-    if (options->alpn)
+    raw->alpn[0] = options->protocol != NULL ? options->protocol : SL_ALPN;
+    if (options->alpn || options->protocol != NULL)
         assert_int_equal(mbedtls_ssl_conf_alpn_protocols(config, raw->alpn), 0);
     if (options->name != NULL)
         load_pair(raw, options->name);

@@ -16,9 +16,10 @@
 enum raw_version { RAW_ANY, RAW_TLS11, RAW_TLS12, RAW_TLS13 };
 
 struct raw_options {
-    bool server;      /* which end it plays */
-    const char *name; /* its certificate, of tests/support/certificates.py; null: none */
-    bool alpn;        /* offers or takes sensorlink/1 */
+    bool server;          /* which end it plays */
+    const char *name;     /* its certificate, of tests/support/certificates.py; null: none */
+    bool alpn;            /* offers or takes sensorlink/1 */
+    const char *protocol; /* or this one */
     enum raw_version version;
     bool renegotiation;
     bool forgets_usage; /* sends its certificate although that isn't meant for this side */
