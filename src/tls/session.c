@@ -35,8 +35,8 @@ struct sl_session {
     struct sl_resumption *resumption; /* a client's; null: none */
     char *host;                       /* a client's */
     struct sl_record record;          /* the peer's records, until the handshake is over */
-    struct sl_buffer out;             /* encrypted, not sent yet */
     struct sl_record sent;            /* ours, likewise */
+    struct sl_buffer out;             /* encrypted, not sent yet */
     size_t budget; /* bytes that may be read, in the whole handshake or in one call */
     bool blocked;  /* the transport had nothing more at the last try */
     bool over_budget;
