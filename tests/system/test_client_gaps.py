@@ -4,8 +4,11 @@
 
 import array
 import csv
+import errno
 import fcntl
 import io
+import os
+import pathlib
 import re
 import resource
 import shutil
@@ -195,6 +198,36 @@ class FullDiskTest(GapTest):
         (first, last, reason), = self.gaps()
         self.assertEqual((last - first + 1, reason), (missed, "not-kept"))
         self.check_complete([*range(1, first), *range(last + 1, 20011)])
+
+    @unittest.skipUnless(os.getuid() == 0, "only root can mount a file system of its own")
+    def test_client_on_a_full_file_system_keeps_what_it_has_and_goes_on_when_there_is_room(self):
+        self.port = free_port()
+        disk = self.folder / "disk"
+        disk.mkdir()
+        self.spool = disk / "spool.db"
+        client = Program(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+             'mount -t tmpfs -o size=1m spool "$0" && exec "$@"', disk,
+             *self.arguments("--stdin", "--timeout", "25")], self.folder, stdin=subprocess.PIPE)
+        self.addCleanup(client.close)
+        client.process.stdin.write(lines(1, 100))
+        client.process.stdin.flush()
+        client.wait_for("no connection")
+        # The client's own file system, which nobody else sees mounted.
+        ballast = pathlib.Path(f"/proc/{client.process.pid}/root{disk}/ballast")
+        with self.assertRaises(OSError) as full, open(ballast, "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        self.assertEqual(full.exception.errno, errno.ENOSPC)
+        client.process.stdin.write(lines(101, 3000))
+        client.process.stdin.close()
+        client.wait_for("nothing more is taken until it works again")
+        ballast.unlink()
+        client.wait_for("the spool works again")
+        self.start_server("--quiet")
+        self.assertEqual(client.wait(), 0, client.output)
+        self.assertEqual(self.gaps(), [])
+        self.check_complete(range(1, 3001))
 
 
 class StreamTest(GapTest):
