@@ -39,6 +39,8 @@ struct double_store {
     atomic_int begins;
     atomic_int appends;
     atomic_int commits; /* that worked */
+    atomic_int clocks;
+    atomic_llong offset_us; /* of the last of them */
     atomic_int rollbacks;
     atomic_bool open; /* a transaction is */
     bool *closed;
@@ -80,13 +82,26 @@ static void double_rollback(struct sl_store *store)
     atomic_store(&real(store)->open, false);
 }
 
-static enum sl_status double_stream(struct sl_store *store, const char *sensor, const char *stream,
-                                    int64_t now_us, struct sl_store_stream *out)
+static enum sl_status double_stream(struct sl_store *store, const struct sl_peer *peer,
+                                    const char *stream, int64_t now_us, struct sl_store_stream *out)
 {
     (void)now_us;
-    if (strcmp(sensor, "attic") != 0 || strcmp(stream, STREAM) != 0)
+    if (strcmp(sl_peer_name(peer), "attic") != 0 || strcmp(stream, STREAM) != 0)
         atomic_store(&real(store)->misused, true);
     *out = (struct sl_store_stream){.id = STREAM_KEY, .last = 5};
+    return SL_OK;
+}
+
+static enum sl_status double_clock(struct sl_store *store, const char *sensor, int64_t now_us,
+                                   int64_t offset_us)
+{
+    struct double_store *self = real(store);
+
+    (void)now_us;
+    if (strcmp(sensor, "attic") != 0 || !atomic_load(&self->open))
+        atomic_store(&self->misused, true);
+    atomic_fetch_add(&self->clocks, 1);
+    atomic_store(&self->offset_us, offset_us);
     return SL_OK;
 }
 
@@ -153,6 +168,7 @@ static const struct sl_store_functions double_functions = {
     .commit = double_commit,
     .rollback = double_rollback,
     .stream = double_stream,
+    .clock = double_clock,
     .append = double_append,
     .gap = double_gap,
     .compare = double_compare,
@@ -394,6 +410,36 @@ static void test_committer_stores_gaps(void **state)
     assert_int_equal(place->answers[0]->last, 9);
 }
 
+static void test_committer_notes_a_clock_with_its_readings(void **state)
+{
+    struct place *place = *state;
+    struct sl_batch *with_readings = batch_of(place, 1, 3);
+    struct sl_batch *alone = batch_of(place, 0, 0);
+    struct sl_batch *conflict = batch_of(place, 9, 1);
+
+    atomic_store(&place->store->conflict_at, 9);
+    sl_batch_clock(with_readings, -5);
+    submit(place, with_readings);
+    await(&place->answered, 1);
+    assert_int_equal(with_readings->status, SL_OK);
+    assert_int_equal(with_readings->last, 3);
+    assert_int_equal(place->commits_at_answer[0], 1);
+    assert_int_equal(atomic_load(&place->store->clocks), 1);
+    assert_int_equal(atomic_load(&place->store->offset_us), -5);
+
+    sl_batch_clock(alone, 7);
+    submit(place, alone);
+    await(&place->answered, 2);
+    assert_int_equal(alone->status, SL_OK);
+    assert_int_equal(atomic_load(&place->store->offset_us), 7);
+
+    sl_batch_clock(conflict, 8);
+    submit(place, conflict);
+    await(&place->answered, 3);
+    assert_int_equal(conflict->status, SL_DENIED);
+    assert_int_equal(atomic_load(&place->store->clocks), 2);
+}
+
 static void test_committer_full_queue_refuses(void **state)
 {
     struct place *place = *state;
@@ -584,6 +630,7 @@ int main(void)
         WITH_DOUBLE(test_committer_shares_one_commit_among_all_that_wait),
         WITH_DOUBLE(test_committer_opens_streams),
         WITH_DOUBLE(test_committer_stores_gaps),
+        WITH_DOUBLE(test_committer_notes_a_clock_with_its_readings),
         WITH_DOUBLE(test_committer_full_queue_refuses),
         WITH_DOUBLE(test_committer_conflict_of_one_batch_does_not_disturb_others),
         WITH_DOUBLE(test_committer_reading_that_differs_from_the_stored_one_is_told),
