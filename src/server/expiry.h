@@ -20,8 +20,8 @@ SL_MUST_USE enum sl_status sl_expiry_new(struct sl_expiry **expiry);
 void sl_expiry_free(struct sl_expiry *expiry); /* null is allowed */
 
 /*
- * Warns where the peer's certificate ends within `warning_ms` from `now_us` (microseconds since 1970
- * UTC) on, unless that was said less than a day ago. A `warning_ms` of 0 never warns.
+ * Warns where the peer's certificate ends within `warning_ms` from `now_us` on (microseconds since
+ * 1970 UTC), unless that was said less than a day ago. A `warning_ms` of 0 never warns.
  */
 void sl_expiry_look(struct sl_expiry *expiry, struct sl_log *log, const struct sl_peer *peer,
                     int64_t warning_ms, int64_t now_us);

@@ -23,9 +23,10 @@ static const char schema[] =
     " name TEXT NOT NULL UNIQUE COLLATE NOCASE,"
     " first_seen INTEGER NOT NULL," /* when it opened its first stream */
     " last_seen INTEGER NOT NULL,"  /* when it opened a stream last */
-    " cert_until INTEGER," /* end of the certificate that it came with last; null: of a store of version 1 */
+    /* What isn't known is null. */
+    " cert_until INTEGER,"   /* when the certificate that it came with last is no longer good */
     " clock_offset INTEGER," /* the server's clock minus its own, as it told last */
-    " clock_told INTEGER);"  /* when it told so; both null where it never did */
+    " clock_told INTEGER);"  /* when it told that */
 
     /*
      * `last` is what exactly-once rests on: the highest number that is stored or declared a gap. It

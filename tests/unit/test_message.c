@@ -202,6 +202,20 @@ static void test_message_that_a_sensor_may_not_send_is_refused(void **state)
         BYTES("gap 1 2 a\0"),
         BYTES("gap 1 2 " REASON48 "k"),
         BYTES("gap  1 2 x"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct sl_message message;
+
+        if (parse(true, cases[i], &message) != SL_BAD_INPUT)
+            fail_msg("'%.*s' was taken", (int)cases[i].len, cases[i].at);
+    }
+}
+
+static void test_message_of_a_clock_that_is_none_is_refused(void **state)
+{
+    static const struct sl_bytes cases[] = {
         BYTES("clock"),
         BYTES("clock "),
         BYTES("clock 5"),
@@ -438,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_message_of_each_kind_survives_parsing_and_printing),
         cmocka_unit_test(test_message_fields_are_those_of_the_line),
         cmocka_unit_test(test_message_that_a_sensor_may_not_send_is_refused),
+        cmocka_unit_test(test_message_of_a_clock_that_is_none_is_refused),
         cmocka_unit_test(test_message_that_a_server_may_not_send_is_refused),
         cmocka_unit_test(test_message_with_a_bad_reading_keeps_its_number_and_says_the_flaw),
         cmocka_unit_test(test_message_cut_at_any_byte_is_never_read_beyond),
