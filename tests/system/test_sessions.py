@@ -105,6 +105,24 @@ class AcknowledgedTest(SessionTest):
         sensor.close()
         self.assertEqual(self.clock_of("clock-2")[0], 1999500000)
 
+    def test_clock_waits_for_readings_to_go_to_disk_with(self):
+        sensor = self.connect(self.server, self.pki.leaf("clock-3"))
+        sensor.open(self.stream)
+        sensor.say("1 - t: 1")
+        sensor.wait_ack(1)
+        # The first number sent again is compared in the store, later ones are just acknowledged.
+        for _ in range(30):
+            sensor.say("1 - t: 1", "clock +3")
+            self.assertEqual(sensor.line(), "ack 1")
+        self.assertIn(self.clock_of("clock-3")[0], (None, 3000000))
+        for number in range(30):
+            sensor.say(f"clock +{number}", "1 - t: 1")
+            self.assertEqual(sensor.line(), "ack 1")
+            self.assertIn(self.clock_of("clock-3")[0], (None, 3000000))
+        sensor.say("2 - t: 2")
+        sensor.wait_ack(2)
+        self.assertEqual(self.clock_of("clock-3")[0], 29000000)
+
     def test_clock_that_is_none_ends_the_session(self):
         for line in ("clock", "clock 5", "clock +5 s", "clock +0.1234567", "clock -100000000001"):
             with self.subTest(line=line):
