@@ -20,7 +20,7 @@ static const char usage[] =
     "usage: sensorlink-log --store FILE COMMAND [OPTION]...\n"
     "Reads what sensorlink-server logged, also while it runs.\n"
     "\n"
-    "  sensors     who has sent something\n"
+    "  sensors     who has sent something, days left of certificates, clocks\n"
     "  readings    what was logged, in the order of storing\n"
     "  gaps        numbers that a sensor said will never come, or that were refused\n"
     "  tail        the last 10 readings, and then new ones as they are logged\n"

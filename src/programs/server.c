@@ -69,6 +69,7 @@ static void set_defaults(struct arguments *arguments)
         .line_bytes = 512,
         .drain_ms = 10000,
         .queued_batches = 1024,
+        .expiry_warning_ms = INT64_C(14) * 86400000,
     };
 }
 
@@ -235,6 +236,8 @@ int main(int argc, char **argv)
          "for goodbyes at the end [10s]", true},
         {"max-queued", "N", SL_OPTION_NUMBER, &limits->queued_batches, 1, 1000000,
          "batches waiting for the store, then sensors are held back [1024]", true},
+        {"expiry-warning", "S", SL_OPTION_SECONDS, &limits->expiry_warning_ms, 0, 31536000000,
+         "warn of certificates that end sooner; 0: never [14d]", true},
         {"version", NULL, SL_OPTION_FLAG, &a.version, 0, 0, "print the version and what TLS can do",
          false},
         {"help", NULL, SL_OPTION_FLAG, &a.help, 0, 0, "print this", false},

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "server/entrance.h"
+#include "server/expiry.h"
 #include "server/farewell.h"
 #include "server/intake.h"
 #include "server/streams.h"
@@ -294,13 +295,17 @@ void sl_connection_drain(struct sl_connection *connection)
 static void watch_sensor(struct sl_connection *connection)
 {
     struct sl_refusal refusal = {.reason = SL_REASON_CLIENT_CERT_EXPIRED};
+    const struct sl_shared *shared = connection->shared;
+    int64_t now_us = sl_clock_wall_us();
 
-    if (sl_clock_wall_us() >= sl_peer_expires_us(connection->peer)) {
+    sl_expiry_look(shared->expiry, shared->log, connection->peer, shared->limits.expiry_warning_ms,
+                   now_us);
+    if (now_us >= sl_peer_expires_us(connection->peer)) {
         (void)snprintf(refusal.facts, sizeof refusal.facts, "%s", sl_peer_facts(connection->peer));
         expel(connection, &refusal);
     } else if (connection->held_back) {
         /* It's we who don't read: that isn't idleness of the sensor. */
-        connection->deadline_ms = sl_clock_monotonic_ms() + connection->shared->limits.idle_ms;
+        connection->deadline_ms = sl_clock_monotonic_ms() + shared->limits.idle_ms;
         if (!sl_intake_paused(connection))
             sl_connection_turn(connection);
     }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "net/listener.h"
 #include "server/connection.h"
+#include "server/expiry.h"
 #include "server/rates.h"
 #include "server/streams.h"
 #include "server/tickets.h"
@@ -214,6 +215,8 @@ static enum sl_status start_threads(struct sl_server *server, const struct sl_se
     if (status == SL_OK)
         status = sl_rates_new(&shared->rates);
     if (status == SL_OK)
+        status = sl_expiry_new(&shared->expiry);
+    if (status == SL_OK)
         status = start_workers(server, config->io_threads, &shared->io, &shared->io_count);
     if (status == SL_OK)
         status = start_workers(server, config->handshake_threads, &shared->handshakes,
@@ -374,6 +377,7 @@ enum sl_status sl_server_close(struct sl_server *server)
     free_workers(shared->io, shared->io_count);
     sl_streams_free(shared->streams);
     sl_rates_free(shared->rates);
+    sl_expiry_free(shared->expiry);
     sl_door_free(shared->door);
     sl_tickets_stop(server->tickets);
     sl_trust_unref(shared->trust);

@@ -18,6 +18,7 @@
 struct sl_worker;
 struct sl_streams;
 struct sl_rates;
+struct sl_expiry;
 
 struct sl_server_limits {
     struct sl_door_limits door;
@@ -27,6 +28,8 @@ struct sl_server_limits {
     int64_t line_bytes;      /* longest line, with its ending */
     int64_t drain_ms;        /* for saying goodbye at the end */
     int64_t queued_batches;  /* waiting for the committer */
+    /* A certificate that ends sooner than this is warned of; 0: never. */
+    int64_t expiry_warning_ms;
 };
 
 struct sl_shared {
@@ -42,6 +45,7 @@ struct sl_shared {
     struct sl_door *door;
     struct sl_streams *streams;
     struct sl_rates *rates;
+    struct sl_expiry *expiry;
     struct sl_committer *committer;
     struct sl_worker **io; /* workers of authenticated sensors */
     size_t io_count;

@@ -38,6 +38,9 @@ struct sl_logged_sensor {
     int64_t streams;       /* how many it opened */
     int64_t first_seen_us; /* when it opened its first stream */
     int64_t last_seen_us;  /* when it opened a stream, or something of it was stored, last */
+    /* SL_TIME_NONE where it isn't known: */
+    int64_t cert_until_us;   /* when the certificate that it came with last ends */
+    int64_t clock_offset_us; /* the server's clock minus its own, as it told last */
 };
 
 struct sl_logged_gap {

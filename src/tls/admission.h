@@ -51,9 +51,6 @@ SL_MUST_USE enum sl_status sl_admission_review(const struct sl_session *session,
  */
 struct sl_allow_rule sl_admission_rule(const struct sl_trust *trust, const struct sl_peer *peer);
 
-/* When the peer's certificate is no longer good, in microseconds since 1970 UTC. */
-int64_t sl_peer_expires_us(const struct sl_peer *peer);
-
 /* "subject ..., issuer ..., serial ..., valid ... to ...": lives as long as the peer. */
 const char *sl_peer_facts(const struct sl_peer *peer);
 

@@ -323,19 +323,41 @@ class ClockTest(GapTest):
     def test_client_says_how_far_its_clock_is_from_the_servers(self):
         for offset, words in ((-90, "ahead of"), (90, "behind")):
             with self.subTest(offset=offset):
-                def script(session, offset=offset):
+                clocks = []
+
+                def script(session, offset=offset, clocks=clocks):
                     session.line()
                     session.say(f"welcome 0 {time.time() + offset:.3f} weather-1")
                     session.line()
                     session.say("ack 1")
                     session.line()
+                    clocks += session.clocks
                 server = self.start_python_server(script)
                 output = self.run_client("--message", "t: 1", "--timeout", "20")
                 server.close()
                 found = re.search(rf"this machine's clock is (\S+) s {words} the server's", output)
                 self.assertTrue(found, output)
                 self.assertAlmostEqual(float(found.group(1)), 90, delta=2)
+                self.assertEqual(len(clocks), 1, "the server is told once")
+                told = re.fullmatch(r"clock ([+-]\d+(?:\.\d{1,6})?)", clocks[0])
+                self.assertAlmostEqual(float(told.group(1)), offset, delta=2)
                 self.spool.unlink()
+
+    def test_client_tells_no_offset_to_a_server_without_a_clock(self):
+        clocks = []
+
+        def script(session):
+            session.line()
+            session.say("welcome 0 - weather-1")
+            session.line()
+            session.say("ack 1")
+            session.line()
+            clocks.extend(session.clocks)
+
+        server = self.start_python_server(script)
+        self.run_client("--message", "t: 1", "--timeout", "20")
+        server.close()
+        self.assertEqual((clocks, server.failures), ([], []))
 
     def test_client_clock_floor_that_is_another_file_is_left_alone(self):
         self.port = free_port()

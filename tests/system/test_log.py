@@ -225,6 +225,41 @@ class Lists(LogTest):
         self.assertEqual(json.loads(self.log("sensors", "--format", "json").stdout)[0]["readings"], 1)
         self.assertIn("2025-11-24T16:00:03.000Z", self.log("sensors").stdout)
 
+    def sensors(self):
+        out = self.log("sensors", "--format", "csv").stdout
+        return {row["sensor"]: (row["cert_days"], row["clock"])
+                for row in csv.DictReader(io.StringIO(out))}
+
+    def test_sensors_are_listed_with_days_left_of_their_certificates_and_their_clocks(self):
+        now = time.time()
+        self.make(f"received {now:.0f}\n"
+                  f"until {now + 5.5 * 86400:.0f}\nstream barn {A}\nclock 12345\ncommit\n"
+                  f"until {now - 0.5 * 86400:.0f}\nstream old {A}\nclock -1764000000250000\ncommit\n"
+                  f"until {now + 0.5 * 86400:.0f}\nstream silent {A}\ncommit\n")
+        self.assertEqual(self.sensors(), {"barn": ("5", "0.012345"), "silent": ("0", ""),
+                                          "old": ("-1", "-1764000000.25")})
+        rows = json.loads(self.log("sensors", "--format", "json").stdout)
+        self.assertEqual([(row["cert_days"], row["clock"]) for row in rows],
+                         [(5, 0.012345), (-1, -1764000000.25), (0, None)])
+        lines = self.log("sensors").stdout.splitlines()
+        self.assertEqual(lines[0].split()[-2:], ["cert_days", "clock"])
+        self.assertRegex(lines[1], r" 5 +\+0\.012 s$")
+        self.assertRegex(lines[2], r" -1 +-1764000000\.250 s$")
+        self.assertRegex(lines[3], r" 0 +-$")
+
+    def test_sensors_of_a_store_of_version_1_are_listed_without_them(self):
+        self.make()
+        with sqlite3.connect(self.store) as database:
+            for column in ("cert_until", "clock_offset", "clock_told"):
+                database.execute(f"ALTER TABLE sensors DROP COLUMN {column}")
+            database.execute("PRAGMA user_version = 1")
+        database.close()
+        self.assertEqual(self.sensors(), {"cellar": ("", ""), "weather-1": ("", "")})
+        self.assertEqual(self.rows(), ROWS)
+        self.make("stream cellar plain\ncommit")  # as a server does: now it is of version 2
+        self.assertEqual(self.sensors()["weather-1"], ("", ""))
+        self.assertRegex(self.sensors()["cellar"][0], r"^\d+$")
+
     def test_gaps_are_listed_with_their_reason(self):
         self.make()
         gaps = json.loads(self.log("gaps", "--format", "json").stdout)
