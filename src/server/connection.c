@@ -10,9 +10,9 @@
 
 #include "base/clock.h"
 #include "server/entrance.h"
-#include "server/expiry.h"
 #include "server/farewell.h"
 #include "server/intake.h"
+#include "server/reminder.h"
 #include "server/streams.h"
 #include "server/worker.h"
 #include "tls/admission.h"
@@ -298,8 +298,8 @@ static void watch_sensor(struct sl_connection *connection)
     const struct sl_shared *shared = connection->shared;
     int64_t now_us = sl_clock_wall_us();
 
-    sl_expiry_look(shared->expiry, shared->log, connection->peer, shared->limits.expiry_warning_ms,
-                   now_us);
+    sl_reminder_look(shared->reminder, shared->log, connection->peer,
+                     shared->limits.expiry_warning_ms, now_us);
     if (now_us >= sl_peer_expires_us(connection->peer)) {
         (void)snprintf(refusal.facts, sizeof refusal.facts, "%s", sl_peer_facts(connection->peer));
         expel(connection, &refusal);

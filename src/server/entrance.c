@@ -3,8 +3,8 @@
 #include "server/entrance.h"
 
 #include "base/clock.h"
-#include "server/expiry.h"
 #include "server/farewell.h"
+#include "server/reminder.h"
 #include "server/worker.h"
 #include "tls/admission.h"
 
@@ -56,8 +56,8 @@ static void move_in(struct sl_connection *connection)
                 sl_session_protocol(connection->session), sl_session_suite(connection->session),
                 sl_session_acknowledged(connection->session) ? SL_ALPN : "plain lines",
                 sl_session_resumed(connection->session) ? ", resumed" : "");
-    sl_expiry_look(shared->expiry, shared->log, connection->peer, shared->limits.expiry_warning_ms,
-                   sl_clock_wall_us());
+    sl_reminder_look(shared->reminder, shared->log, connection->peer,
+                     shared->limits.expiry_warning_ms, sl_clock_wall_us());
     for (size_t i = 1; i < shared->io_count; i++)
         if (sl_worker_load(shared->io[i]) < sl_worker_load(least))
             least = shared->io[i];

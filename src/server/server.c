@@ -12,8 +12,8 @@
 #include "base/clock.h"
 #include "net/listener.h"
 #include "server/connection.h"
-#include "server/expiry.h"
 #include "server/rates.h"
+#include "server/reminder.h"
 #include "server/streams.h"
 #include "server/tickets.h"
 #include "server/worker.h"
@@ -215,7 +215,7 @@ static enum sl_status start_threads(struct sl_server *server, const struct sl_se
     if (status == SL_OK)
         status = sl_rates_new(&shared->rates);
     if (status == SL_OK)
-        status = sl_expiry_new(&shared->expiry);
+        status = sl_reminder_new(&shared->reminder);
     if (status == SL_OK)
         status = start_workers(server, config->io_threads, &shared->io, &shared->io_count);
     if (status == SL_OK)
@@ -377,7 +377,7 @@ enum sl_status sl_server_close(struct sl_server *server)
     free_workers(shared->io, shared->io_count);
     sl_streams_free(shared->streams);
     sl_rates_free(shared->rates);
-    sl_expiry_free(shared->expiry);
+    sl_reminder_free(shared->reminder);
     sl_door_free(shared->door);
     sl_tickets_stop(server->tickets);
     sl_trust_unref(shared->trust);

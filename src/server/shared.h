@@ -18,7 +18,7 @@
 struct sl_worker;
 struct sl_streams;
 struct sl_rates;
-struct sl_expiry;
+struct sl_reminder;
 
 struct sl_server_limits {
     struct sl_door_limits door;
@@ -45,7 +45,7 @@ struct sl_shared {
     struct sl_door *door;
     struct sl_streams *streams;
     struct sl_rates *rates;
-    struct sl_expiry *expiry;
+    struct sl_reminder *reminder;
     struct sl_committer *committer;
     struct sl_worker **io; /* workers of authenticated sensors */
     size_t io_count;

@@ -9,5 +9,5 @@ sl_test(NAME test_door SOURCES test_door.c "${server}/door.c" LINK sl_net LABEL 
 sl_test(NAME test_batch SOURCES test_batch.c "${server}/batch.c" LINK sl_store sl_test_peer)
 sl_test(NAME test_committer SOURCES test_committer.c "${server}/committer.c" "${server}/batch.c"
     LINK sl_store sl_test_peer sl_sqlite LABEL "unit;threaded")
-sl_test(NAME test_expiry SOURCES test_expiry.c "${server}/expiry.c" LINK sl_test_peer)
-target_link_options(test_expiry PRIVATE -Wl,--wrap=sl_clock_monotonic_ms)
+sl_test(NAME test_reminder SOURCES test_reminder.c "${server}/reminder.c" LINK sl_test_peer)
+target_link_options(test_reminder PRIVATE -Wl,--wrap=sl_clock_monotonic_ms)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_expiry.c -- which certificates are warned of, and how often; the clock is the test's. */
+/* test_reminder.c -- which certificates are warned of, and how often; the clock is the test's. */
 #include "cases.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/expiry.h"
+#include "server/reminder.h"
 #include "support/test_peer.h"
 
 #define NOW INT64_C(1764000000000000)
@@ -26,7 +26,7 @@ int64_t __wrap_sl_clock_monotonic_ms(void)
 }
 
 struct place {
-    struct sl_expiry *expiry;
+    struct sl_reminder *reminder;
     struct sl_log *log;
     char path[64];
     char text[TEXT_SIZE];
@@ -38,12 +38,12 @@ static int make_place(void **state)
     int fd;
 
     assert_non_null(place);
-    (void)snprintf(place->path, sizeof place->path, "/tmp/sl-expiry-XXXXXX");
+    (void)snprintf(place->path, sizeof place->path, "/tmp/sl-reminder-XXXXXX");
     fd = mkstemp(place->path);
     assert_true(fd >= 0);
     (void)close(fd);
     assert_int_equal(sl_log_open(place->path, SL_LOG_WARNING, false, &place->log), SL_OK);
-    assert_int_equal(sl_expiry_new(&place->expiry), SL_OK);
+    assert_int_equal(sl_reminder_new(&place->reminder), SL_OK);
     monotonic_ms = 5;
     *state = place;
     return 0;
@@ -53,7 +53,7 @@ static int clear_place(void **state)
 {
     struct place *place = *state;
 
-    sl_expiry_free(place->expiry);
+    sl_reminder_free(place->reminder);
     sl_log_free(place->log);
     (void)unlink(place->path);
     free(place);
@@ -64,7 +64,7 @@ static void look(struct place *place, const char *name, int64_t expires_us, int6
 {
     struct sl_peer *peer = sl_test_peer_until(name, expires_us);
 
-    sl_expiry_look(place->expiry, place->log, peer, warning_ms, NOW);
+    sl_reminder_look(place->reminder, place->log, peer, warning_ms, NOW);
     sl_peer_unref(peer);
 }
 
@@ -88,7 +88,7 @@ static int count_told(struct place *place)
     return count;
 }
 
-static void test_expiry_within_the_time_is_told_with_its_days_and_date(void **state)
+static void test_reminder_within_the_time_is_told_with_its_days_and_date(void **state)
 {
     struct place *place = *state;
 
@@ -101,7 +101,7 @@ static void test_expiry_within_the_time_is_told_with_its_days_and_date(void **st
     assert_non_null(strstr(told(place), "cellar's certificate ends in less than a day ("));
 }
 
-static void test_expiry_outside_of_the_time_is_not_told(void **state)
+static void test_reminder_outside_of_the_time_is_not_told(void **state)
 {
     struct place *place = *state;
 
@@ -114,7 +114,7 @@ static void test_expiry_outside_of_the_time_is_not_told(void **state)
     assert_int_equal(count_told(place), 1);
 }
 
-static void test_expiry_is_told_once_a_day_for_each_sensor(void **state)
+static void test_reminder_is_told_once_a_day_for_each_sensor(void **state)
 {
     struct place *place = *state;
 
@@ -127,7 +127,7 @@ static void test_expiry_is_told_once_a_day_for_each_sensor(void **state)
 }
 
 /* A sensor that shares its slot with another is told too often, and never too seldom. */
-static void test_expiry_of_more_sensors_than_slots_leaves_none_out(void **state)
+static void test_reminder_of_more_sensors_than_slots_leaves_none_out(void **state)
 {
     struct place *place = *state;
     char name[16];
@@ -144,10 +144,10 @@ static void test_expiry_of_more_sensors_than_slots_leaves_none_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_PLACE(test_expiry_within_the_time_is_told_with_its_days_and_date),
-        WITH_PLACE(test_expiry_outside_of_the_time_is_not_told),
-        WITH_PLACE(test_expiry_is_told_once_a_day_for_each_sensor),
-        WITH_PLACE(test_expiry_of_more_sensors_than_slots_leaves_none_out),
+        WITH_PLACE(test_reminder_within_the_time_is_told_with_its_days_and_date),
+        WITH_PLACE(test_reminder_outside_of_the_time_is_not_told),
+        WITH_PLACE(test_reminder_is_told_once_a_day_for_each_sensor),
+        WITH_PLACE(test_reminder_of_more_sensors_than_slots_leaves_none_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

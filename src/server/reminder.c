@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* expiry.c -- see expiry.h. */
-#include "server/expiry.h"
+/* reminder.c -- see reminder.h. */
+#include "server/reminder.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -21,14 +21,14 @@ struct slot {
     int64_t told_ms;
 };
 
-struct sl_expiry {
+struct sl_reminder {
     pthread_mutex_t lock;
     struct slot slots[SLOTS];
 };
 
-enum sl_status sl_expiry_new(struct sl_expiry **expiry)
+enum sl_status sl_reminder_new(struct sl_reminder **reminder)
 {
-    struct sl_expiry *made = calloc(1, sizeof *made);
+    struct sl_reminder *made = calloc(1, sizeof *made);
 
     if (made == NULL)
         return SL_NOMEM;
@@ -36,20 +36,20 @@ enum sl_status sl_expiry_new(struct sl_expiry **expiry)
         free(made);
         return SL_NOMEM;
     }
-    *expiry = made;
+    *reminder = made;
     return SL_OK;
 }
 
-void sl_expiry_free(struct sl_expiry *expiry)
+void sl_reminder_free(struct sl_reminder *reminder)
 {
-    if (expiry == NULL)
+    if (reminder == NULL)
         return;
-    (void)pthread_mutex_destroy(&expiry->lock);
-    free(expiry);
+    (void)pthread_mutex_destroy(&reminder->lock);
+    free(reminder);
 }
 
 /* True once a day for a name. */
-static bool is_due(struct sl_expiry *expiry, const char *name)
+static bool is_due(struct sl_reminder *reminder, const char *name)
 {
     uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
     int64_t now_ms = sl_clock_monotonic_ms();
@@ -57,17 +57,17 @@ static bool is_due(struct sl_expiry *expiry, const char *name)
 
     for (const char *c = name; *c != '\0'; c++)
         hash = (hash ^ (unsigned char)*c) * 1099511628211ULL;
-    (void)pthread_mutex_lock(&expiry->lock);
-    struct slot *slot = &expiry->slots[hash % SLOTS];
+    (void)pthread_mutex_lock(&reminder->lock);
+    struct slot *slot = &reminder->slots[hash % SLOTS];
     due = slot->hash != hash || now_ms - slot->told_ms >= DAY_MS;
     if (due)
         *slot = (struct slot){hash, now_ms};
-    (void)pthread_mutex_unlock(&expiry->lock);
+    (void)pthread_mutex_unlock(&reminder->lock);
     return due;
 }
 
-void sl_expiry_look(struct sl_expiry *expiry, struct sl_log *log, const struct sl_peer *peer,
-                    int64_t warning_ms, int64_t now_us)
+void sl_reminder_look(struct sl_reminder *reminder, struct sl_log *log, const struct sl_peer *peer,
+                      int64_t warning_ms, int64_t now_us)
 {
     int64_t left_us = sl_peer_expires_us(peer) - now_us;
     int64_t days = left_us / DAY_US;
@@ -75,7 +75,7 @@ void sl_expiry_look(struct sl_expiry *expiry, struct sl_log *log, const struct s
     char date[SL_TIME_TEXT_SIZE];
 
     /* One that has ended already is refused, and that is said elsewhere. */
-    if (left_us <= 0 || left_us >= warning_ms * 1000 || !is_due(expiry, sl_peer_name(peer)))
+    if (left_us <= 0 || left_us >= warning_ms * 1000 || !is_due(reminder, sl_peer_name(peer)))
         return;
     if (days > 0)
         (void)snprintf(when, sizeof when, "%" PRId64 " %s", days, days == 1 ? "day" : "days");
