@@ -130,12 +130,13 @@ static enum sl_status watch(struct sl_reload *reload, struct sl_loop *loop, char
     enum sl_status status = sl_changes_new(loop, names, sizeof names / sizeof *names, on_changed,
                                            reload, &reload->changes, &at_fault);
 
-    if (status == SL_IO)
-        (void)snprintf(error, error_size,
-                       "--watch: the folder of %s can't be watched: does it exist, and are there "
-                       "inotify watches left (fs.inotify.max_user_watches, max_user_instances)?",
-                       at_fault);
-    return status;
+    if (status != SL_IO)
+        return status;
+    (void)snprintf(error, error_size,
+                   "--watch: the folder of %s can't be watched: does it exist, and are there "
+                   "inotify watches left (fs.inotify.max_user_watches, max_user_instances)?",
+                   at_fault);
+    return SL_BAD_INPUT;
 }
 
 enum sl_status sl_reload_open(struct sl_loop *loop, struct sl_shared *shared,

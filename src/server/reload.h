@@ -21,8 +21,8 @@ struct sl_reload;
 
 /*
  * Loads the first trust into `shared` and gets ready for the next. `files` is copied; its names are
- * borrowed. Statuses as for sl_trust_load(), and SL_IO where the files can't be watched; `error`
- * has one sentence.
+ * borrowed. Statuses as for sl_trust_load(), SL_BAD_INPUT also where the files can't be watched;
+ * `error` has one sentence. `*reload` is the caller's to close, after a fault too.
  */
 SL_MUST_USE enum sl_status sl_reload_open(struct sl_loop *loop, struct sl_shared *shared,
                                           const struct sl_trust_files *files, bool watch,
