@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * expiries.h -- says in the log what of the server's trust runs out: before it does, once a day, and
- * when it has.
+ * expiries.h -- says in the log what of the server's trust runs out: before it does, once a day,
+ * and when it has.
  *
  * Memory   Made by sl_expiries_new(), freed by sl_expiries_free().
  * Threads  The main loop's.

@@ -3,8 +3,8 @@
  * reload.h -- the server's trust, read at start and again whenever it is asked for: by SIGHUP, and
  * where files are watched when one of them changes.
  *
- * New trust is loaded and checked whole before anybody sees it; a fault leaves the old one in force,
- * and the log says which file and why. It's loaded on a thread of its own, because a long
+ * New trust is loaded and checked whole before anybody sees it; a fault leaves the old one in
+ * force, and the log says which file and why. It's loaded on a thread of its own, because a long
  * revocation list takes a while, and nobody shall wait for that. Then all sensors that are in are
  * reviewed.
  *

@@ -199,7 +199,7 @@ def measure(rounds=20):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--measure"]:
+    if sys.argv[1:] == ["measure"]:
         measure()
     else:
         unittest.main()

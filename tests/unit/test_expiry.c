@@ -54,7 +54,7 @@ static void test_expiry_stages_follow_the_time_that_is_left(void **state)
 {
     static const struct {
         enum sl_expiry_kind kind;
-        int64_t days_left; /* of the warning time: 14 */
+        int days_left; /* of the warning time: 14 */
         enum sl_expiry_stage stage;
     } cases[] = {
         {SL_EXPIRY_OWN, 14, SL_EXPIRY_FINE},
