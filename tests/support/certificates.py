@@ -9,6 +9,7 @@ A folder that is whole and younger than a day is left alone: nothing in it has e
 is made anew beside its place and moved there in one step, under a lock, so that several test
 runs at once end up with one whole folder.
 """
+import datetime
 import fcntl
 import pathlib
 import shutil
@@ -20,7 +21,7 @@ import pki as make
 from pki import DAY, Pair, Pki
 
 STAMP = "complete"
-VERSION = "3"  # counts up when the set below changes
+VERSION = "4"  # counts up when the set below changes
 SECONDS_OF_A_DAY = 86400
 
 
@@ -210,7 +211,7 @@ def files(pki, out):
     out.lists("forged.crl", crl(Pair(ca.cert, other.key), []))
     out.lists("sha1.crl", crl(ca, [serial], digest="sha1"))
     out.text("not-a-list.crl", text)
-    later = -DAY / 2
+    later = datetime.datetime.now(datetime.timezone.utc) - DAY / 2  # the same second for all
     out.lists("number-7.crl", crl(ca, [serial], number=7))
     out.lists("number-6-later.crl", crl(ca, this_update=later, number=6))
     out.lists("number-256-later.crl", crl(ca, this_update=later, number=256))
