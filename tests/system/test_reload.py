@@ -165,6 +165,13 @@ class TestLongList(SystemTest):
         self.assertEqual(server.numbers(), list(range(1, said)))
         server.stop()
 
+    def test_server_ends_in_order_while_a_list_is_loaded(self):
+        path = self.new_folder() / "crl.pem"
+        self.long_list(path, 1)
+        server = self.start_server("--crlfile", path)
+        server.send_signal(signal.SIGHUP)
+        server.stop()
+
 
 def measure(rounds=20):
     """Prints how long a reload takes, and what sensors notice of it."""
