@@ -289,8 +289,16 @@ void sl_connection_drain(struct sl_connection *connection)
                       sl_connection_retry_ms(connection, 0));
 }
 
+static bool is_too_old(const struct sl_connection *connection)
+{
+    int64_t most_ms = connection->shared->limits.session_ms;
+
+    return most_ms > 0 && sl_clock_monotonic_ms() - connection->admitted_ms >= most_ms;
+}
+
 /*
- * What comes with time while a sensor is in: its certificate ends, or its rate lets it send again.
+ * What comes with time while a sensor is in: its certificate ends, its session is old enough, or
+ * its rate lets it send again.
  */
 static void watch_sensor(struct sl_connection *connection)
 {
@@ -303,6 +311,10 @@ static void watch_sensor(struct sl_connection *connection)
     if (now_us >= sl_peer_expires_us(connection->peer)) {
         (void)snprintf(refusal.facts, sizeof refusal.facts, "%s", sl_peer_facts(connection->peer));
         expel(connection, &refusal);
+    } else if (is_too_old(connection)) {
+        sl_connection_end(connection, sl_reason_id(SL_REASON_SESSION_TOO_OLD),
+                          sl_reason_text(SL_REASON_SESSION_TOO_OLD),
+                          sl_connection_retry_ms(connection, 0));
     } else if (connection->held_back) {
         /* It's we who don't read: that isn't idleness of the sensor. */
         connection->deadline_ms = sl_clock_monotonic_ms() + shared->limits.idle_ms;

@@ -90,6 +90,7 @@ static void admit(struct sl_connection *connection)
         refuse_verified(connection, &refusal);
         return;
     }
+    connection->admitted_ms = sl_clock_monotonic_ms();
     sl_entrance_take_rule(connection, trust);
     move_in(connection);
 }

@@ -20,6 +20,7 @@ enum { SL_SERVER_LISTENERS_MAX = 16, SL_SERVER_ERROR_SIZE = 512 };
 
 struct sl_server_config {
     struct sl_trust_files files;
+    bool watch;                                  /* reload when one of these files changes */
     const char *listen[SL_SERVER_LISTENERS_MAX]; /* "ADDR:PORT" */
     size_t listen_count;                         /* 0: "[::]:23456" */
     const char *store;                           /* file */

@@ -22,14 +22,14 @@ struct sl_reminder;
 
 struct sl_server_limits {
     struct sl_door_limits door;
-    int64_t handshake_ms;    /* for connecting and handshake */
-    int64_t handshake_bytes; /* read of a peer before it is authenticated */
-    int64_t idle_ms;         /* without a byte from an authenticated sensor */
-    int64_t line_bytes;      /* longest line, with its ending */
-    int64_t drain_ms;        /* for saying goodbye at the end */
-    int64_t queued_batches;  /* waiting for the committer */
-    /* A certificate that ends sooner than this is warned of; 0: never. */
-    int64_t expiry_warning_ms;
+    int64_t handshake_ms;      /* for connecting and handshake */
+    int64_t handshake_bytes;   /* read of a peer before it is authenticated */
+    int64_t idle_ms;           /* without a byte from an authenticated sensor */
+    int64_t line_bytes;        /* longest line, with its ending */
+    int64_t drain_ms;          /* for saying goodbye at the end */
+    int64_t queued_batches;    /* waiting for the committer */
+    int64_t expiry_warning_ms; /* before a certificate ends */
+    int64_t session_ms;        /* a session's longest; 0: no limit */
 };
 
 struct sl_shared {

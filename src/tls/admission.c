@@ -4,10 +4,12 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tls/identity.h"
+#include "tls/revocation.h"
 
 struct sl_peer {
     atomic_uint references;
@@ -16,6 +18,26 @@ struct sl_peer {
     char name[SL_SENSOR_NAME_MAX + 1];
     char facts[SL_FACTS_SIZE];
 };
+
+/*
+ * A list that ran out says nothing of those who were revoked since, so who comes now waits for the
+ * next one.
+ */
+static bool list_ran_out(const struct sl_session *session, const struct sl_trust *trust,
+                         int64_t now_us, struct sl_refusal *refusal)
+{
+    const struct sl_revocation_list *list =
+        sl_revocation_list(sl_trust_revocation(trust), sl_session_peer_issuer(session));
+    size_t used = strlen(refusal->facts);
+    char date[SL_DATE_SIZE];
+
+    if (list == NULL || now_us < sl_revocation_until_us(sl_trust_revocation(trust), list))
+        return false;
+    (void)snprintf(refusal->facts + used, sizeof refusal->facts - used,
+                   ", the list's next update was due %s",
+                   sl_identity_date(&list->next_update, date));
+    return true;
+}
 
 static enum sl_reason judge(const mbedtls_x509_crt *certificate, const uint8_t *issuer,
                             const struct sl_trust *trust, int64_t now_us, struct sl_peer *peer)
@@ -78,6 +100,8 @@ enum sl_status sl_admission_decide(const struct sl_session *session, const struc
     }
     refusal->reason = judge_session(session, trust, now_us, made);
     memcpy(refusal->facts, made->facts, sizeof made->facts);
+    if (refusal->reason == SL_REASON_NONE && list_ran_out(session, trust, now_us, refusal))
+        refusal->reason = SL_REASON_CRL_EXPIRED;
     if (refusal->reason != SL_REASON_NONE) {
         free(made);
         return SL_DENIED;

@@ -220,6 +220,26 @@ static enum sl_status make_print(struct sl_trust *trust)
     return good ? SL_OK : SL_NOMEM;
 }
 
+static enum sl_status load_lists(struct sl_trust *trust, const struct sl_trust_files *files,
+                                 struct fault *fault)
+{
+    enum sl_status status;
+
+    if (files->crl == NULL && files->crl_required)
+        return bad(fault, "--crl-policy require needs revocation lists: name them with --crlfile "
+                          "FILE");
+    if (files->crl == NULL)
+        return SL_OK;
+    status = check_readable("--crlfile", files->crl, fault);
+    if (status == SL_OK)
+        status = sl_revocation_load(&trust->revoked, files->crl, &trust->cas,
+                                    files->crl_grace_ms * 1000, fault->text, fault->size);
+    if (status == SL_OK && files->crl_required)
+        status = sl_revocation_covers(&trust->revoked, &trust->cas, files->crl, fault->text,
+                                      fault->size);
+    return status;
+}
+
 static enum sl_status load(struct sl_trust *trust, const struct sl_trust_files *files,
                            struct fault *fault)
 {
@@ -238,11 +258,8 @@ static enum sl_status load(struct sl_trust *trust, const struct sl_trust_files *
         status = check_pair(trust, files, fault);
     if (status == SL_OK)
         status = check_own(trust, files->cert, fault);
-    if (status == SL_OK && files->crl != NULL)
-        status = check_readable("--crlfile", files->crl, fault);
-    if (status == SL_OK && files->crl != NULL)
-        status =
-            sl_revocation_load(&trust->revoked, files->crl, &trust->cas, fault->text, fault->size);
+    if (status == SL_OK)
+        status = load_lists(trust, files, fault);
     if (status == SL_OK && files->allow != NULL)
         status = sl_allow_load(files->allow, &trust->allow, fault->text, fault->size);
     if (status == SL_OK)
@@ -290,6 +307,15 @@ enum sl_status sl_trust_load(enum sl_role role, const struct sl_trust_files *fil
     }
     *trust = made;
     return SL_OK;
+}
+
+enum sl_status sl_trust_follows(const struct sl_trust *trust, const struct sl_trust *old,
+                                const struct sl_trust_files *files, char *error, size_t error_size)
+{
+    if (files->crl == NULL)
+        return SL_OK;
+    return sl_revocation_follows(&trust->revoked, &old->revoked, &trust->cas, files->crl, error,
+                                 error_size);
 }
 
 struct sl_trust *sl_trust_ref(struct sl_trust *trust)
@@ -363,4 +389,19 @@ const struct sl_allow *sl_trust_allow(const struct sl_trust *trust)
 bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate)
 {
     return sl_revocation_has(&trust->revoked, certificate);
+}
+
+const struct sl_revocation *sl_trust_revocation(const struct sl_trust *trust)
+{
+    return &trust->revoked;
+}
+
+const struct mbedtls_x509_crt *sl_trust_cas(const struct sl_trust *trust)
+{
+    return &trust->cas;
+}
+
+const struct mbedtls_x509_crt *sl_trust_own(const struct sl_trust *trust)
+{
+    return &trust->own;
 }

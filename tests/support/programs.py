@@ -164,10 +164,10 @@ class Server(Program):
     """sensorlink-server, waiting for sensors when the constructor returns."""
 
     def __init__(self, folder, pki, *more, store=None, listen="127.0.0.1:0", cafile=None,
-                 **options):
+                 pair=None, **options):
         self.store = pathlib.Path(store or folder / "readings.db")
         self.pki = pki
-        pair = pki.server("localhost")
+        pair = pair or pki.server("localhost")
         listening = ["--listen", listen] if listen else []
         super().__init__(
             folder, SERVER, "--cafile", cafile or pki.good_ca.cert, "--cert", pair.cert, "--key",
