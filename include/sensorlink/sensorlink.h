@@ -64,6 +64,7 @@ struct sl_client_event {
     const char *server;   /* CONNECTED: the address in use, with its port */
     const char *protocol; /* CONNECTED: "TLSv1.3" */
     const char *suite;    /* CONNECTED: "TLS1-3-AES-128-GCM-SHA256" */
+    int resumed;          /* CONNECTED: 1 where the last session was resumed: no certificates */
     const char *reason;   /* a stable id such as "server-cert-expired" (docs/library.md);
                              CONNECTED: "renewed" where a renewed certificate is new there */
     const char *text;     /* one sentence for people */

@@ -93,6 +93,7 @@ static void configure(struct sl_client *client, const struct sl_client_config *c
             .host = client->host,
             .port = config->port ? config->port : PORT,
             .connect_ms = or_default(config->connect_ms, CONNECT_MS),
+            .resumption = sl_resumption_new(), /* without memory each handshake is a full one */
             .socket = {.fd = -1},
         };
     client->dial = &client->dials[0];
@@ -540,8 +541,10 @@ void sl_client_close(struct sl_client *client)
         (void)!sl_session_close(client->dial->session);
     if (sl_renewal_hands_over(client))
         (void)!sl_session_close(client->other->session);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
         sl_dial_clear(&client->dials[i]);
+        sl_resumption_free(client->dials[i].resumption);
+    }
     sl_renewal_clear(&client->renewal);
     sl_spool_close(client->spool);
     for (size_t i = 0; i < sizeof(client->files) / sizeof(client->files[0]); i++)

@@ -55,6 +55,7 @@ struct sl_client {
     bool dirty;            /* something was submitted since the last commit */
 
     int64_t hello_us;     /* wall clock when `stream` was sent */
+    int64_t offset_us;    /* the server's clock minus ours, until the server is told; or none */
     int64_t up_ms;        /* monotonic clock of `welcome` */
     int64_t progress_ms;  /* of the last acknowledgement, or when the window began to fill */
     int64_t acknowledged; /* highest number known to be on the server's disk */

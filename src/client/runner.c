@@ -20,9 +20,9 @@
 #include "client/progress.h"
 
 enum {
-    RETRY_MS = 1000,    /* the spool failed: try again */
-    FAREWELL_MS = 2000, /* for the last acknowledgements after a signal */
-    OFFSET_S = 1,       /* clocks that differ by less aren't worth a line */
+    RETRY_MS = 1000,     /* the spool failed: try again */
+    FAREWELL_MS = 2000,  /* for the last acknowledgements after a signal */
+    OFFSET_US = 1000000, /* clocks that differ by less aren't worth a line */
     TEXT_SIZE = 1024
 };
 
@@ -177,7 +177,7 @@ static void tell_offset(struct sl_runner *runner, int64_t offset_us)
 {
     double offset_s = (double)offset_us / 1e6;
 
-    if (offset_s <= -OFFSET_S || offset_s >= OFFSET_S)
+    if (offset_us <= -OFFSET_US || offset_us >= OFFSET_US)
         sl_runner_warn(runner, "this machine's clock is %.1f s %s the server's",
                        offset_s < 0 ? -offset_s : offset_s, offset_s < 0 ? "ahead of" : "behind");
 }
@@ -188,8 +188,9 @@ static void connected(struct sl_runner *runner, const struct sl_client_event *ev
     runner->ending.misfit = false;
     runner->full_told = false;
     runner->drops_told = false;
-    story(runner, "connected to %s as %s (%s, %s)%s", event->server, event->name, event->protocol,
-          event->suite, event->reason[0] ? " with a renewed certificate" : "");
+    story(runner, "connected to %s as %s (%s, %s%s)%s", event->server, event->name, event->protocol,
+          event->suite, event->resumed ? ", resumed" : "",
+          event->reason[0] ? " with a renewed certificate" : "");
     tell_offset(runner, event->offset_us);
     write_floor(runner);
     int64_t left = kept(runner);

@@ -145,6 +145,7 @@ static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_
 
     if (event->time_us != SL_TIME_NONE)
         offset_us = event->time_us - client->hello_us - (now_us - client->hello_us) / 2;
+    client->offset_us = event->time_us == SL_TIME_NONE ? SL_TIME_NONE : offset_us;
     client->up_ms = now_ms;
     client->progress_ms = now_ms;
     if (!is_own_spool(client, text_of(event->name, name)))
@@ -164,7 +165,8 @@ static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_
                                             .name = name,
                                             .server = client->dial->server,
                                             .protocol = sl_session_protocol(client->dial->session),
-                                            .suite = sl_session_suite(client->dial->session)});
+                                            .suite = sl_session_suite(client->dial->session),
+                                            .resumed = sl_session_resumed(client->dial->session)});
     if (event->seq + 1 < state.first)
         server_behind(client, event->seq, state.first);
     /*
@@ -293,12 +295,28 @@ static int pack(void *ctx, const struct sl_spool_item *item)
                              &client->out_len) != SL_OK;
 }
 
+/*
+ * Tells the server, once in a session, how far our clock is from its own: also where ours can't be
+ * right, because people want to know just that.
+ */
+static void pack_offset(struct sl_client *client)
+{
+    int64_t offset_us = client->offset_us;
+
+    client->offset_us = SL_TIME_NONE;
+    if (offset_us < -SL_OFFSET_MAX_US || offset_us > SL_OFFSET_MAX_US)
+        return;
+    (void)!sl_sender_clock(&client->sender, offset_us, client->out, sizeof(client->out),
+                           &client->out_len);
+}
+
 /* Fills one record with lines from the spool. SL_OK also where there is nothing to send. */
 static enum sl_status fill(struct sl_client *client)
 {
     struct sl_spool_state state;
     client->spool->functions->state(client->spool, &state);
     client->out_len = 0;
+    pack_offset(client);
     if (client->sender.next > state.last || sl_sender_room(&client->sender) == 0)
         return SL_OK;
     if (client->sender.next < state.first && !pack_gap(client, state.first - 1, "forgotten"))
@@ -367,6 +385,7 @@ enum sl_status sl_uplink_hello(struct sl_client *client)
     client->spool->functions->state(client->spool, &state);
     client->dial->failure.reason[0] = '\0';
     sl_sender_init(&client->sender, client->window);
+    client->offset_us = SL_TIME_NONE;
     enum sl_status status =
         sl_sender_hello(&client->sender, state.stream, line, sizeof(line), &len);
     assert(status == SL_OK); /* a spool's stream is 32 hex digits, a line holds 512 bytes */

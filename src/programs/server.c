@@ -30,6 +30,8 @@ static const char exit_codes[] = "\nExit codes (sysexits.h)\n"
                                  "  78  a certificate, key, list, address or another's "
                                  "store can't be used\n";
 
+static const int64_t YEAR_MS = INT64_C(365) * 86400 * 1000;
+
 /* The command line, as read. */
 struct arguments {
     bool help;
@@ -39,6 +41,7 @@ struct arguments {
     bool stamp;
     const char *config;
     const char *on_corrupt;
+    const char *crl_policy;
     const char *log_file;
     struct sl_option_list listen;
     int64_t io_threads;
@@ -59,6 +62,7 @@ static void set_defaults(struct arguments *arguments)
     arguments->io_threads = (processors() + 3) / 4;
     arguments->handshake_threads = processors();
     arguments->server.store = "readings.db";
+    arguments->server.resume_max_age_ms = 43200000;
     arguments->on_corrupt = "refuse";
     arguments->server.limits = (struct sl_server_limits){
         .door = {.connections = 10000, .per_address = 256, .handshakes = 256},
@@ -68,6 +72,7 @@ static void set_defaults(struct arguments *arguments)
         .line_bytes = 512,
         .drain_ms = 10000,
         .queued_batches = 1024,
+        .expiry_warning_ms = INT64_C(14) * 86400 * 1000,
     };
 }
 
@@ -160,7 +165,17 @@ static const char *missing(const struct arguments *arguments)
     if (strcmp(arguments->on_corrupt, "refuse") != 0 &&
         strcmp(arguments->on_corrupt, "move-aside") != 0)
         return "--on-corrupt is refuse or move-aside";
+    if (arguments->crl_policy != NULL && strcmp(arguments->crl_policy, "require") != 0 &&
+        strcmp(arguments->crl_policy, "if-present") != 0)
+        return "--crl-policy is require or if-present";
     return NULL;
+}
+
+/* Who names revocation lists means them: a CA without one is then a fault, unless it's said. */
+static bool crl_required(const struct arguments *arguments)
+{
+    return arguments->crl_policy == NULL ? arguments->server.files.crl != NULL
+                                         : strcmp(arguments->crl_policy, "require") == 0;
 }
 
 /* Does what the command line asks for; the exit code. */
@@ -176,41 +191,69 @@ static int act(struct arguments *arguments, const struct sl_options *options)
         return show_version();
     if (missing(arguments) != NULL)
         return fail(missing(arguments), EX_USAGE);
+    arguments->server.files.crl_required = crl_required(arguments);
     arguments->server.move_aside = strcmp(arguments->on_corrupt, "move-aside") == 0;
     return serve(arguments);
 }
 
-int main(int argc, char **argv)
+/* Whom to trust, and for how long. Returns how many options it put into `table`. */
+static size_t trust_options(struct arguments *a, struct sl_option *table)
 {
-    struct arguments a;
-    struct sl_server_limits *limits = &a.server.limits;
-    struct sl_option table[] = {
-        {"cafile", "FILE", SL_OPTION_TEXT, &a.server.files.ca, 0, 0,
+    struct sl_trust_files *files = &a->server.files;
+    struct sl_server_limits *limits = &a->server.limits;
+    const struct sl_option options[] = {
+        {"cafile", "FILE", SL_OPTION_TEXT, &files->ca, 0, 0,
          "CA certificates that sign sensors (PEM)", false},
-        {"cert", "FILE", SL_OPTION_TEXT, &a.server.files.cert, 0, 0, "the server's certificate",
-         false},
-        {"key", "FILE", SL_OPTION_TEXT, &a.server.files.key, 0, 0,
+        {"cert", "FILE", SL_OPTION_TEXT, &files->cert, 0, 0, "the server's certificate", false},
+        {"key", "FILE", SL_OPTION_TEXT, &files->key, 0, 0,
          "its private key, readable by its owner only", false},
-        {"crlfile", "FILE", SL_OPTION_TEXT, &a.server.files.crl, 0, 0,
-         "revocation lists of the CAs", false},
-        {"allow", "FILE", SL_OPTION_TEXT, &a.server.files.allow, 0, 0,
-         "the sensors that may come in [all that the CAs signed]", false},
-        {"listen", "ADDR:PORT", SL_OPTION_LIST, &a.listen, 0, 0,
-         "where to listen; may be repeated [[::]:23456]", false},
-        {"store", "FILE", SL_OPTION_TEXT, &a.server.store, 0, 0, "the readings' file [readings.db]",
+        {"crlfile", "FILE", SL_OPTION_TEXT, &files->crl, 0, 0, "revocation lists of the CAs",
          false},
-        {"on-corrupt", "HOW", SL_OPTION_TEXT, &a.on_corrupt, 0, 0,
-         "a damaged store: refuse, or move-aside and begin anew [refuse]", true},
-        {"config", "FILE", SL_OPTION_TEXT, &a.config, 0, 0, "options from a file, one a line",
-         false},
-        {"quiet", NULL, SL_OPTION_FLAG, &a.quiet, 0, 0, "don't print each reading", false},
-        {"log-file", "FILE", SL_OPTION_TEXT, &a.log_file, 0, 0,
-         "write the log there, not to the console; SIGUSR1 reopens it", true},
-        {"stamp", NULL, SL_OPTION_FLAG, &a.stamp, 0, 0, "put the time before each line of the log",
+        {"crl-policy", "HOW", SL_OPTION_TEXT, &a->crl_policy, 0, 0,
+         "require: each CA must have a list; if-present: a CA without one revokes nobody "
+         "[require with --crlfile, if-present without]",
          true},
-        {"io-threads", "N", SL_OPTION_NUMBER, &a.io_threads, 1, 256,
+        {"crl-grace", "S", SL_OPTION_SECONDS, &files->crl_grace_ms, 0, YEAR_MS,
+         "how long a list holds after its next update is due [0s]", true},
+        {"allow", "FILE", SL_OPTION_TEXT, &files->allow, 0, 0,
+         "the sensors that may come in [all that the CAs signed]", false},
+        {"resume-max-age", "S", SL_OPTION_SECONDS, &a->server.resume_max_age_ms, 0, 604800000,
+         "sessions are resumed so long after the certificate was shown; 0: never [12h]", true},
+        {"ticket-keys", "FILE", SL_OPTION_TEXT, &a->server.ticket_keys, 0, 0,
+         "keeps the keys of resumption over a restart; as secret as the key", true},
+        {"watch", NULL, SL_OPTION_FLAG, &a->server.watch, 0, 0,
+         "reload by itself when one of these files changes", false},
+        {"expiry-warning", "S", SL_OPTION_SECONDS, &limits->expiry_warning_ms, 0, 10 * YEAR_MS,
+         "warn this long before a certificate ends; 0: never [14d]", true},
+        {"max-session-age", "S", SL_OPTION_SECONDS, &limits->session_ms, 100, YEAR_MS,
+         "then a sensor must connect and authenticate anew [no limit]", true},
+    };
+
+    memcpy(table, options, sizeof options);
+    return sizeof options / sizeof *options;
+}
+
+/* Everything else. */
+static size_t other_options(struct arguments *a, struct sl_option *table)
+{
+    struct sl_server_limits *limits = &a->server.limits;
+    const struct sl_option options[] = {
+        {"listen", "ADDR:PORT", SL_OPTION_LIST, &a->listen, 0, 0,
+         "where to listen; may be repeated [[::]:23456]", false},
+        {"store", "FILE", SL_OPTION_TEXT, &a->server.store, 0, 0,
+         "the readings' file [readings.db]", false},
+        {"on-corrupt", "HOW", SL_OPTION_TEXT, &a->on_corrupt, 0, 0,
+         "a damaged store: refuse, or move-aside and begin anew [refuse]", true},
+        {"config", "FILE", SL_OPTION_TEXT, &a->config, 0, 0, "options from a file, one a line",
+         false},
+        {"quiet", NULL, SL_OPTION_FLAG, &a->quiet, 0, 0, "don't print each reading", false},
+        {"log-file", "FILE", SL_OPTION_TEXT, &a->log_file, 0, 0,
+         "write the log there, not to the console; SIGUSR1 reopens it", true},
+        {"stamp", NULL, SL_OPTION_FLAG, &a->stamp, 0, 0, "put the time before each line of the log",
+         true},
+        {"io-threads", "N", SL_OPTION_NUMBER, &a->io_threads, 1, 256,
          "threads for sensors that are in [one for four processors]", true},
-        {"handshake-threads", "N", SL_OPTION_NUMBER, &a.handshake_threads, 1, 256,
+        {"handshake-threads", "N", SL_OPTION_NUMBER, &a->handshake_threads, 1, 256,
          "threads for handshakes [one a processor]", true},
         {"max-connections", "N", SL_OPTION_NUMBER, &limits->door.connections, 1, 1000000,
          "connections at once [10000]", true},
@@ -230,17 +273,27 @@ int main(int argc, char **argv)
          "for goodbyes at the end [10s]", true},
         {"max-queued", "N", SL_OPTION_NUMBER, &limits->queued_batches, 1, 1000000,
          "batches waiting for the store, then sensors are held back [1024]", true},
-        {"version", NULL, SL_OPTION_FLAG, &a.version, 0, 0, "print the version and what TLS can do",
-         false},
-        {"help", NULL, SL_OPTION_FLAG, &a.help, 0, 0, "print this", false},
-        {"help-all", NULL, SL_OPTION_FLAG, &a.help_all, 0, 0, "print this and limits and threads",
+        {"version", NULL, SL_OPTION_FLAG, &a->version, 0, 0,
+         "print the version and what TLS can do", false},
+        {"help", NULL, SL_OPTION_FLAG, &a->help, 0, 0, "print this", false},
+        {"help-all", NULL, SL_OPTION_FLAG, &a->help_all, 0, 0, "print this and limits and threads",
          false},
     };
-    struct sl_options options = {
-        .program = "sensorlink-server", .table = table, .count = sizeof table / sizeof *table};
+
+    memcpy(table, options, sizeof options);
+    return sizeof options / sizeof *options;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a;
+    struct sl_option table[SL_OPTION_TABLE_MAX];
+    struct sl_options options = {.program = "sensorlink-server", .table = table};
     int code;
 
     set_defaults(&a);
+    options.count = trust_options(&a, table);
+    options.count += other_options(&a, table + options.count);
     /* A console that went away, or a file size limit, must not take the server with it. */
     (void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     (void)sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);

@@ -13,7 +13,10 @@
 #include "net/listener.h"
 #include "server/connection.h"
 #include "server/rates.h"
+#include "server/reload.h"
+#include "server/reminder.h"
 #include "server/streams.h"
+#include "server/tickets.h"
 #include "server/worker.h"
 
 enum { DEFAULT_PORT = 23456, DESCRIPTORS_KEPT = 64, TELL_EVERY_MS = 1000 };
@@ -26,10 +29,10 @@ struct sl_server {
     struct sl_signal *terminate;
     struct sl_signal *interrupt;
     struct sl_signal *reopen;
-    struct sl_signal *reload;
-    struct sl_trust_files files; /* borrowed names, as given at the start */
-    size_t next_handshake;       /* the worker whose turn it is */
-    int64_t turned_away;         /* at the door, since the log last said so */
+    struct sl_reload *reload;
+    struct sl_tickets *tickets;
+    size_t next_handshake; /* the worker whose turn it is */
+    int64_t turned_away;   /* at the door, since the log last said so */
     int64_t told_ms;
 };
 
@@ -96,28 +99,6 @@ static void on_end_signal(void *ctx, int signum)
     sl_log_line(server->shared.log, SL_LOG_STORY, "%s: finishing what was received, then leaving",
                 signum == SIGINT ? "interrupted" : "told to end");
     sl_loop_stop(server->loop);
-}
-
-/*
- * New trust is loaded and checked whole before anybody sees it; a fault leaves the old one in
- * force.
- */
-static void on_reload_signal(void *ctx, int signum)
-{
-    struct sl_server *server = ctx;
-    char error[SL_SERVER_ERROR_SIZE];
-    struct sl_trust *trust = NULL;
-
-    (void)signum;
-    if (sl_trust_load(SL_ROLE_SERVER, &server->files, &trust, error, sizeof error) != SL_OK) {
-        sl_log_line(server->shared.log, SL_LOG_ERROR, "trust isn't reloaded, the old one stays: %s",
-                    error);
-        return;
-    }
-    sl_shared_set_trust(&server->shared, trust);
-    for (size_t i = 0; i < server->shared.io_count; i++)
-        sl_worker_review(server->shared.io[i]);
-    sl_log_line(server->shared.log, SL_LOG_STORY, "trust is reloaded");
 }
 
 static void on_reopen_signal(void *ctx, int signum)
@@ -212,6 +193,8 @@ static enum sl_status start_threads(struct sl_server *server, const struct sl_se
     if (status == SL_OK)
         status = sl_rates_new(&shared->rates);
     if (status == SL_OK)
+        status = sl_reminder_new(&shared->reminder);
+    if (status == SL_OK)
         status = start_workers(server, config->io_threads, &shared->io, &shared->io_count);
     if (status == SL_OK)
         status = start_workers(server, config->handshake_threads, &shared->handshakes,
@@ -266,8 +249,6 @@ static enum sl_status take_signals(struct sl_server *server)
         status = sl_signal_new(server->loop, SIGINT, on_end_signal, server, &server->interrupt);
     if (status == SL_OK)
         status = sl_signal_new(server->loop, SIGUSR1, on_reopen_signal, server, &server->reopen);
-    if (status == SL_OK)
-        status = sl_signal_new(server->loop, SIGHUP, on_reload_signal, server, &server->reload);
     return status;
 }
 
@@ -279,8 +260,13 @@ static enum sl_status set_up(struct sl_server *server, const struct sl_server_co
     if (status == SL_OK)
         status = take_signals(server);
     if (status == SL_OK)
-        status = sl_trust_load(SL_ROLE_SERVER, &config->files, &server->shared.trust, error,
-                               SL_SERVER_ERROR_SIZE);
+        status = sl_reload_open(server->loop, &server->shared, &config->files, config->watch,
+                                &server->reload, error, SL_SERVER_ERROR_SIZE);
+    if (status == SL_OK)
+        status =
+            sl_tickets_start(server->loop, config->log, config->resume_max_age_ms,
+                             config->ticket_keys, &server->tickets, error, SL_SERVER_ERROR_SIZE);
+    server->shared.ticket_keys = sl_tickets_keys(server->tickets);
     if (status == SL_OK)
         status = open_store(server, config, error);
     if (status == SL_OK)
@@ -309,7 +295,6 @@ enum sl_status sl_server_open(const struct sl_server_config *config, struct sl_s
         return SL_NOMEM;
     made->shared.limits = config->limits;
     made->shared.log = config->log;
-    made->files = config->files;
     (void)pthread_mutex_init(&made->shared.trust_lock, NULL);
     (void)pthread_mutex_init(&made->shared.tell_lock, NULL);
     made->told_ms = sl_clock_monotonic_ms() - TELL_EVERY_MS;
@@ -360,6 +345,7 @@ enum sl_status sl_server_close(struct sl_server *server)
     shared = &server->shared;
     for (size_t i = 0; i < server->listener_count; i++)
         sl_listener_close(server->listeners[i]);
+    sl_reload_close(server->reload);
     stop_workers(shared->handshakes, shared->handshake_count);
     stop_workers(shared->io, shared->io_count);
     status = sl_committer_stop(shared->committer);
@@ -367,7 +353,9 @@ enum sl_status sl_server_close(struct sl_server *server)
     free_workers(shared->io, shared->io_count);
     sl_streams_free(shared->streams);
     sl_rates_free(shared->rates);
+    sl_reminder_free(shared->reminder);
     sl_door_free(shared->door);
+    sl_tickets_stop(server->tickets);
     sl_trust_unref(shared->trust);
     (void)pthread_mutex_destroy(&shared->trust_lock);
     (void)pthread_mutex_destroy(&shared->tell_lock);

@@ -20,9 +20,12 @@ enum { SL_SERVER_LISTENERS_MAX = 16, SL_SERVER_ERROR_SIZE = 512 };
 
 struct sl_server_config {
     struct sl_trust_files files;
+    bool watch;                                  /* reload when one of these files changes */
     const char *listen[SL_SERVER_LISTENERS_MAX]; /* "ADDR:PORT" */
     size_t listen_count;                         /* 0: "[::]:23456" */
     const char *store;                           /* file */
+    int64_t resume_max_age_ms;                   /* after a full handshake; 0: no resumption */
+    const char *ticket_keys;                     /* file that keeps ticket keys; null: none */
     bool move_aside;                             /* a damaged store is renamed, not refused */
     size_t io_threads;                           /* 1 or more */
     size_t handshake_threads;                    /* 1 or more */

@@ -43,6 +43,14 @@ const char *sl_identity_facts(const mbedtls_x509_crt *certificate, char text[sta
 bool sl_identity_fingerprint(const mbedtls_x509_crt *certificate,
                              uint8_t out[static SL_FINGERPRINT_SIZE]);
 
+enum { SL_DATE_SIZE = 72 };
+
+/* "2026-11-23T03:09:01Z". Returns `text`. */
+const char *sl_identity_date(const mbedtls_x509_time *time, char text[static SL_DATE_SIZE]);
+
+/* "CN=attic", fit to print and cut where `size` is too small. Returns `text`. */
+const char *sl_identity_name(const mbedtls_x509_name *dn, char *text, size_t size);
+
 /* A certificate's date in microseconds since 1970 UTC. */
 int64_t sl_identity_time_us(const mbedtls_x509_time *time);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record.h -- looks at the outside of what a peer sends during the handshake: is it TLS at all, and
+ * record.h -- looks at the outside of what goes one way during the handshake: is it TLS at all, and
  * is there an alert in the clear?
  *
  * The library says neither. Record headers (RFC 8446, section 5.1; RFC 5246, section 6.2.1) are

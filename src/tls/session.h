@@ -21,6 +21,8 @@
 #include "base/bytes.h"
 #include "base/transport.h"
 #include "tls/reason.h"
+#include "tls/resumption.h"
+#include "tls/ticket_keys.h"
 #include "tls/trust.h"
 
 enum { SL_SESSION_OUT_MAX = 65536, SL_SESSION_RECORD_MAX = 16383 };
@@ -43,6 +45,18 @@ SL_MUST_USE enum sl_status sl_session_new_server(struct sl_trust *trust,
 SL_MUST_USE enum sl_status sl_session_new_client(struct sl_trust *trust,
                                                  struct sl_transport transport, const char *host,
                                                  struct sl_session **session);
+
+/*
+ * Before a server's handshake: give and take session tickets under these keys, which must outlive
+ * the session; null: don't.
+ */
+void sl_session_offer_tickets(struct sl_session *session, struct sl_ticket_keys *keys);
+
+/*
+ * Before a client's handshake: use the session that `resumption` holds where it fits, and hold this
+ * one in it. It must outlive the session; null: don't.
+ */
+void sl_session_resume(struct sl_session *session, struct sl_resumption *resumption);
 
 /* Wipes and frees; sends nothing. Null is allowed. */
 void sl_session_free(struct sl_session *session);
@@ -98,6 +112,9 @@ bool sl_session_acknowledged(const struct sl_session *session);
 const char *sl_session_protocol(const struct sl_session *session);
 const char *sl_session_suite(const struct sl_session *session);
 
+/* True where no certificate was asked for, because an earlier session was resumed. */
+bool sl_session_resumed(const struct sl_session *session);
+
 /* Why the last call failed; reason SL_REASON_NONE where none did. Lives as long as the session. */
 const struct sl_refusal *sl_session_refusal(const struct sl_session *session);
 
@@ -107,7 +124,10 @@ bool sl_session_established(const struct sl_session *session);
 /* True while not a single byte has come from the peer. */
 bool sl_session_silent(const struct sl_session *session);
 
-/* For the tls room only. */
+/*
+ * For the tls room only: whose session it is, by its certificate, or by that in the ticket where it
+ * was resumed. Null where neither is known.
+ */
 struct mbedtls_x509_crt;
 const struct mbedtls_x509_crt *sl_session_peer_certificate(const struct sl_session *session);
 struct sl_trust *sl_session_trust(const struct sl_session *session);

@@ -214,6 +214,22 @@ static void test_link_server_refuses_other_suites(void **state)
     sl_trust_unref(trust);
 }
 
+static void test_link_server_refuses_other_protocols_by_alpn(void **state)
+{
+    struct sl_trust *trust = sl_test_trust(SL_ROLE_SERVER, "ca", "server", NULL);
+
+    (void)state;
+    for (const enum raw_version *version = raw_versions(); *version != RAW_ANY; version++) {
+        struct raw_options options = {.name = "attic", .protocol = "http/1.1", .version = *version};
+        struct outcome outcome = knock(trust, &options);
+
+        assert_int_equal(outcome.status, SL_DENIED);
+        assert_int_equal(outcome.refusal.reason, SL_REASON_NO_COMMON_PROTOCOL);
+        assert_false(outcome.judged);
+    }
+    sl_trust_unref(trust);
+}
+
 /* --- bytes that aren't a handshake */
 
 struct speech {
@@ -439,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_link_server_takes_sensor_of_an_rsa_ca),
         cmocka_unit_test(test_link_server_reads_no_more_of_a_rogue_chain_than_its_budget),
         cmocka_unit_test(test_link_server_refuses_other_suites),
+        cmocka_unit_test(test_link_server_refuses_other_protocols_by_alpn),
         cmocka_unit_test(test_link_server_tells_what_else_speaks_to_it),
         cmocka_unit_test(test_link_server_refuses_tls_1_1),
         cmocka_unit_test(test_link_sensor_refuses_each_wrong_server_with_its_reason),

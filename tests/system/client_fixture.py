@@ -87,6 +87,7 @@ class Session:
         self.connection = connection
         connection.settimeout(DEADLINE)
         self._file = connection.makefile("rb")
+        self.clocks = []  # what the sensor told of its clock, which is no line of a script's
 
     def line(self):
         """The next line without its end, or None at the end of the stream."""
@@ -94,6 +95,9 @@ class Session:
             line = self._file.readline()
         except OSError:
             return None
+        if line.startswith(b"clock "):
+            self.clocks.append(line.decode().rstrip("\n"))
+            return self.line()
         return line.decode().rstrip("\n") if line else None
 
     def lines(self, count):

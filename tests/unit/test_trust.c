@@ -112,6 +112,54 @@ static void test_trust_loads_with_and_without_a_revocation_list(void **state)
     mbedtls_x509_crt_free(&revoked);
 }
 
+static void test_trust_with_lists_required_wants_one_of_each_ca(void **state)
+{
+    static const struct {
+        const char *ca, *crl;
+        bool required;
+        const char *says; /* null: it loads */
+    } cases[] = {
+        {"ca", "empty.crl", true, NULL},
+        {"two-cas", "two.crl", true, NULL},
+        {"two-cas", "empty.crl", false, NULL},
+        {"two-cas", "empty.crl", true, "empty.crl holds none of the CA 'CN=other' of --cafile"},
+        {"ca", NULL, true, "--crl-policy require needs revocation lists"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct sl_test_files files;
+        struct sl_trust *trust = NULL;
+        char error[SL_TEST_ERROR_SIZE] = "";
+        enum sl_status status;
+
+        sl_test_files(&files, cases[i].ca, "server", cases[i].crl);
+        files.at.crl_required = cases[i].required;
+        status = sl_trust_load(SL_ROLE_SERVER, &files.at, &trust, error, sizeof error);
+        assert_int_equal(status, cases[i].says == NULL ? SL_OK : SL_BAD_INPUT);
+        if (cases[i].says != NULL && strstr(error, cases[i].says) == NULL)
+            fail_msg("'%s' instead of '%s'", error, cases[i].says);
+        sl_trust_unref(trust);
+    }
+}
+
+static void test_trust_doesnt_follow_one_with_a_newer_list(void **state)
+{
+    struct sl_trust *old = sl_test_trust(SL_ROLE_SERVER, "ca", "server", "number-7.crl");
+    struct sl_test_files files;
+    struct sl_trust *trust;
+    char error[SL_TEST_ERROR_SIZE] = "";
+
+    (void)state;
+    sl_test_files(&files, "ca", "server", "no-number-earlier.crl");
+    trust = sl_test_trust(SL_ROLE_SERVER, "ca", "server", "no-number-earlier.crl");
+    assert_int_equal(sl_trust_follows(trust, old, &files.at, error, sizeof error), SL_BAD_INPUT);
+    assert_non_null(strstr(error, "older than the one in force"));
+    assert_int_equal(sl_trust_follows(old, trust, &files.at, error, sizeof error), SL_OK);
+    sl_trust_unref(trust);
+    sl_trust_unref(old);
+}
+
 static void test_trust_loads_for_a_sensor(void **state)
 {
     struct sl_trust *trust = sl_test_trust(SL_ROLE_SENSOR, "ca", "attic", NULL);
@@ -206,6 +254,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trust_refuses_each_wrong_file_with_its_sentence),
         cmocka_unit_test(test_trust_loads_with_and_without_a_revocation_list),
+        cmocka_unit_test(test_trust_with_lists_required_wants_one_of_each_ca),
+        cmocka_unit_test(test_trust_doesnt_follow_one_with_a_newer_list),
         cmocka_unit_test(test_trust_loads_for_a_sensor),
         cmocka_unit_test(test_trust_loads_under_an_rsa_ca),
         cmocka_unit_test(test_trust_knows_its_cas_byte_for_byte),
