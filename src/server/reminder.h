@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reminder.h -- says in the log, in time, that a sensor's certificate is about to end: once a day for
- * each sensor, whichever and however many connections it has.
+ * reminder.h -- says in the log, in time, that a sensor's certificate is about to end: once a day
+ * for each sensor, whichever and however many connections it has.
  *
  * Memory   A fixed number of slots, shared by sensors' names through a hash: two sensors of one
  *          slot push each other out, and are then told more often than once a day.
  * Threads  Any thread.
  */
-#ifndef SL_SERVER_EXPIRY_H
-#define SL_SERVER_EXPIRY_H
+#ifndef SL_SERVER_REMINDER_H
+#define SL_SERVER_REMINDER_H
 
 #include "base/log.h"
 #include "base/peer.h"

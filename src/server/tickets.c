@@ -14,7 +14,7 @@ struct sl_tickets {
     struct sl_log *log;
 };
 
-/* Where the file can't be written, tickets go on; after a restart sensors show their certificates. */
+/* A file that can't be written costs a full handshake of each sensor after a restart, no more. */
 static void on_turn(void *ctx)
 {
     struct sl_tickets *tickets = ctx;

@@ -2,10 +2,10 @@
 /*
  * resumption.h -- what a client keeps of its last session with a server, to come back sooner.
  *
- * It is secret, stays in memory, and is bound to what the server was verified by: a session is used
- * again only for the same host, with the same CAs and the same own certificate, and not beyond the
- * end of the server's certificate or a day after that was verified, because a resumed session checks
- * none of it again.
+ * It is secret, stays in memory, and is bound to what the server was verified by, because a resumed
+ * session checks none of it again: it is used only for the same host, with the same CAs and the
+ * same own certificate, until the server's certificate ends, and a day at most after that was
+ * verified.
  * The port is the caller's matter: one of these for each server.
  *
  * Memory   Made by sl_resumption_new(), freed by sl_resumption_free() after the sessions that use
@@ -28,8 +28,8 @@ void sl_resumption_free(struct sl_resumption *resumption); /* null is allowed */
 void sl_resumption_forget(struct sl_resumption *resumption);
 
 /*
- * Holds the session of `ssl`, which sl_resumption_use() was asked for. `proved_us`: when the server was verified in it, under
- * `trust`; 0 where it was resumed from the session held here.
+ * Holds the session of `ssl`, which sl_resumption_use() was asked for. `proved_us`: when the server
+ * was verified in it, under `trust`; 0 where it was resumed from the session held here.
  */
 void sl_resumption_keep(struct sl_resumption *resumption, const mbedtls_ssl_context *ssl,
                         const struct sl_trust *trust, int64_t proved_us);

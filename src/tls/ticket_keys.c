@@ -57,25 +57,33 @@ static enum sl_status fail(enum sl_status status, char *error, size_t size, cons
 
 /* --- the file: a first line, then "<made> <name> <secret>" in decimal and hex, the newest first */
 
-static bool parse_hex(const char *text, uint8_t *out, size_t len)
+/* Reads 2 * len hex digits; null where they aren't there, else what comes after them. */
+static const char *parse_hex(const char *text, uint8_t *out, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        if (sscanf(text + 2 * i, "%2" SCNx8, &out[i]) != 1)
-            return false;
-    return true;
+    for (size_t i = 0; i < len; i++, text += 2) {
+        int high = sl_hex_digit(text[0]);
+        int low = high < 0 ? -1 : sl_hex_digit(text[1]);
+
+        if (low < 0)
+            return NULL;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return text;
 }
 
 static bool parse_key(const char *line, struct key *key)
 {
-    char name[2 * NAME + 1], secret[2 * SECRET + 1];
-    bool good =
-        sscanf(line, "%" SCNd64 " %16[0-9a-f] %64[0-9a-f]", &key->made_us, name, secret) == 3 &&
-        strlen(name) == sizeof name - 1 && strlen(secret) == sizeof secret - 1 &&
-        key->made_us > 0 && parse_hex(name, key->name, NAME) &&
-        parse_hex(secret, key->secret, SECRET);
+    char *number_end;
+    const char *at;
 
-    mbedtls_platform_zeroize(secret, sizeof secret);
-    return good;
+    key->made_us = strtoll(line, &number_end, 10);
+    if (key->made_us <= 0 || key->made_us == INT64_MAX || *number_end != ' ')
+        return false;
+    at = parse_hex(number_end + 1, key->name, NAME);
+    if (at == NULL || *at != ' ')
+        return false;
+    at = parse_hex(at + 1, key->secret, SECRET);
+    return at != NULL && *at == '\n';
 }
 
 static bool parse_file(FILE *file, struct key *keys)
