@@ -210,8 +210,9 @@ name_of_ca() {
 mismatched_halves() {
     leaf "$@"
     local private public
-    private=$(key_part scratch/stranger.key priv) public=$(key_part scratch/leaf.key pub)
-    while ((${#private} > 64)); do private=${private#00}; done
+    private=$(printf '00%.0s' {1..32})$(key_part scratch/stranger.key priv)
+    private=${private: -64} # of 32 bytes, however many openssl showed
+    public=$(key_part scratch/leaf.key pub)
     pem "EC PRIVATE KEY" "$(der 30 020101 "$(der 04 "$private")" "$(der a0 06082a8648ce3d030107)" \
         "$(der a1 "$(der 03 00 "$public")")")" >"$name.key"
 }
@@ -254,7 +255,7 @@ long_chain() {
 
 signed_itself() { leaf ca=self "$@"; }
 
-ca_of_ours() { cp "scratch/$1.crt" "$name.crt"; }
+as_it_is() { cp "scratch/$1.crt" "$name.crt"; }
 
 presents_ca() {
     cp scratch/good.crt "$name.crt"
@@ -278,8 +279,7 @@ second_is_broken() {
 
 # openssl always writes the date of the next list.
 list_without_next() {
-    local algorithm=300a06082a8648ce3d040302 body signature
-    local begins
+    local algorithm=300a06082a8648ce3d040302 begins body signature
     begins=$(in_days -1)
     body=$(der 30 020101 $algorithm "$(name_of_ca good)" "$(der 17 "$(hex_of "${begins#20}")")")
     signature=$(from_hex "$body" | openssl dgst -sha256 -sign scratch/good.key | to_hex)
@@ -494,13 +494,13 @@ loaded() {
     row server-key-rsa server load "isn't an EC key" \
         "its key is RSA" leaf key=rsa2048
     row ca-expired ca load "has expired" \
-        "the CA ended yesterday" ca_of_ours old
+        "the CA ended yesterday" as_it_is old
     row ca-is-leaf ca load "isn't a CA certificate" \
-        "it is a sensor's certificate" ca_of_ours sensor
+        "it is a sensor's certificate" as_it_is sensor
     row ca-version-1 ca load "isn't a CA certificate" \
-        "it is of X.509's first version, which can't say that it is a CA" ca_of_ours version1
+        "it is of X.509's first version, which can't say that it is a CA" as_it_is version1
     row ca-of-others ca load "isn't signed by a CA of --cafile" \
-        "it is a good CA, but not the one that signed the server or the sensor" ca_of_ours other
+        "it is a good CA, but not the one that signed the server or the sensor" as_it_is other
     row ca-second-broken ca load "can't be read" \
         "its second certificate isn't one: nothing of it is used" second_is_broken
     row crl-other-ca crl load "isn't signed by a CA of --cafile" \

@@ -229,9 +229,9 @@ class SensorsTest(CatalogueTest):
             with self.subTest(row.name):
                 mark = self.server.mark()
                 done = subprocess.run(
-                    ["bash", "-c", command.replace("sensor-expired", row.name)], cwd=self.folder,
+                    ["bash", "-c", command.replace("sensor-expired", row.name)], cwd=self.bad.parent,
                     capture_output=True, check=False, timeout=DEADLINE)
-                self.assertNotIn(b"error setting", done.stderr)
+                self.assertIn(b"depth=", done.stderr)  # It has seen the server's certificate.
                 found = self.server.wait_for(r"connection from 127\.0\.0\.1:(\d+)", since=mark)
                 self.assertEqual(self.wait_reason(found[1], mark),
                                  row.expected(self.versions[-1]))
