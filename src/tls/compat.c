@@ -113,6 +113,18 @@ void sl_compat_version(char *text, size_t size)
     (void)snprintf(text, size, "Mbed TLS %s", version);
 }
 
+/* What is left over: the codes for a certificate, or the key in it, that can't be parsed. */
+static enum sl_compat_failure other_failure(int code)
+{
+    int high = -(-code & 0xff80); /* The low bits say which part of the DER was wrong. */
+
+    if ((high <= MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE &&
+         high >= MBEDTLS_ERR_X509_CERT_UNKNOWN_FORMAT) ||
+        (high <= MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE && high >= MBEDTLS_ERR_PK_KEY_INVALID_FORMAT))
+        return SL_FAILURE_CERTIFICATE;
+    return SL_FAILURE_OTHER;
+}
+
 #if MBEDTLS_VERSION_NUMBER < 0x03000000
 
 /*
@@ -217,7 +229,7 @@ enum sl_compat_failure sl_compat_failure(int code)
     case MBEDTLS_ERR_SSL_ALLOC_FAILED:
         return SL_FAILURE_NO_MEMORY;
     default:
-        return SL_FAILURE_OTHER;
+        return other_failure(code);
     }
 }
 
@@ -343,7 +355,7 @@ enum sl_compat_failure sl_compat_failure(int code)
     case MBEDTLS_ERR_SSL_ALLOC_FAILED:
         return SL_FAILURE_NO_MEMORY;
     default:
-        return SL_FAILURE_OTHER;
+        return other_failure(code);
     }
 }
 

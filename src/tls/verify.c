@@ -44,6 +44,8 @@ int sl_verify_certificate(void *ctx, mbedtls_x509_crt *certificate, int depth, u
     if (verify->keeps_leaf)
         keep_leaf(verify, certificate);
     (void)sl_identity_facts(certificate, verify->facts);
+    if (!mbedtls_pk_can_do(&certificate->pk, MBEDTLS_PK_ECDSA))
+        *flags |= MBEDTLS_X509_BADCERT_BAD_PK;
     if (verify->address_len > 0 &&
         !sl_identity_has_address(certificate, verify->address, verify->address_len))
         *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;

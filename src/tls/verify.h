@@ -8,6 +8,8 @@
  *   - a certificate above the leaf must be a configured CA, byte for byte. The library takes some
  *     leaves for CAs (a `CA:FALSE,pathlen:1` one, fixed in 3.6.7), and nobody needs unconfigured
  *     ones here;
+ *   - the leaf's key must be EC. The profile allows RSA for the CAs' sake, and the library then
+ *     takes an RSA sensor in any version of TLS, and an RSA server in TLS 1.3;
  *   - a server reached by an address must carry this address (2.28 compares DNS names only).
  *
  * Threads  As for the session that holds it.

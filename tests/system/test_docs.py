@@ -125,7 +125,7 @@ class ListsTest(unittest.TestCase):
     def test_options_named_anywhere_exist(self):
         known = {"--csr", "--new-key", "--days", "--crl-days", "--ca-key", "--all", "--output",
                  "--preset", "--build", "--install", "--now", "--system", "--home-dir", "--shell",
-                 "--quick", "--leg", "--cflags", "--libs"}
+                 "--quick", "--leg", "--cflags", "--libs", "--list"}
         for script in ("chaos.py", "storm.py"):
             known |= set(re.findall(r'add_argument\(\s*"(--[a-z-]+)"',
                                     docs.source(f"tests/system/chaos/{script}")))
