@@ -65,6 +65,9 @@ static int receive(void *ctx, unsigned char *bytes, size_t cap)
     session->budget -= len;
     if (!session->established)
         sl_record_look(&session->record, bytes, len);
+    /* What the library doesn't get, it doesn't calculate with. */
+    if (sl_chain_too_long(&session->record.chain))
+        return MBEDTLS_ERR_SSL_CONN_EOF;
     return (int)len;
 }
 
@@ -112,6 +115,7 @@ static enum sl_status new_session(struct sl_trust *trust, struct sl_transport tr
     made->transport = transport;
     made->budget = budget;
     made->verify.trust = trust;
+    made->record.chain.cas = sl_trust_cas(trust);
     mbedtls_ssl_set_verify(&made->ssl, sl_verify_certificate, &made->verify);
     mbedtls_ssl_set_bio(&made->ssl, made, keep, receive, NULL);
     *session = made;
@@ -208,13 +212,16 @@ static enum sl_reason code_reason(const struct sl_session *session, int code)
 
 /*
  * In TLS 1.2 the library tells a client without a certificate nothing, and the client would just
- * wait.
+ * wait. Of too many certificates it doesn't know.
  */
-static void send_missing_alert(struct sl_session *session)
+static void send_alert(struct sl_session *session)
 {
+    unsigned char alert = session->refusal.reason == SL_REASON_CLIENT_CERT_MISSING
+                              ? MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE
+                              : MBEDTLS_SSL_ALERT_MSG_BAD_CERT;
+
     if (strcmp(sl_session_protocol(session), "TLSv1.2") == 0)
-        (void)mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                             MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+        (void)mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert);
 }
 
 /* Turns a handshake that failed into one reason with its facts. */
@@ -227,6 +234,8 @@ static enum sl_status handshake_failed(struct sl_session *session, int code)
     (void)snprintf(detail, sizeof detail, "code -0x%04x", (unsigned)-code);
     if (session->over_budget)
         return refuse(session, SL_LIMIT, SL_REASON_HANDSHAKE_TOO_LARGE, NULL);
+    if (sl_chain_too_long(&session->record.chain))
+        return refuse(session, SL_LIMIT, SL_REASON_HANDSHAKE_TOO_MANY_CERTS, NULL);
     if (reason != SL_REASON_NONE)
         return refuse(session, SL_DENIED, reason, NULL);
     if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
@@ -262,8 +271,9 @@ enum sl_status sl_session_handshake(struct sl_session *session)
     if (code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE) {
         enum sl_status failed = handshake_failed(session, code);
 
-        if (session->refusal.reason == SL_REASON_CLIENT_CERT_MISSING)
-            send_missing_alert(session);
+        if (session->refusal.reason == SL_REASON_CLIENT_CERT_MISSING ||
+            session->refusal.reason == SL_REASON_HANDSHAKE_TOO_MANY_CERTS)
+            send_alert(session);
         return failed;
     }
     if (flushed == SL_CUT || flushed == SL_IO)

@@ -54,8 +54,8 @@ void sl_session_free(struct sl_session *session);
  *                `welcome`.
  * SL_WANT_READ, SL_WANT_WRITE
  * SL_DENIED      Refused by us or by the peer; SL_CUT: the connection ended; SL_LIMIT: over the
- *                budget; SL_IO, SL_NOMEM. sl_session_refusal() says why. An alert may wait: flush,
- *                then close.
+ *                budget, or too many certificates; SL_IO, SL_NOMEM. sl_session_refusal() says why.
+ *                An alert may wait: flush, then close.
  */
 SL_MUST_USE enum sl_status sl_session_handshake(struct sl_session *session);
 

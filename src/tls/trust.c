@@ -307,6 +307,11 @@ const struct mbedtls_ssl_config *sl_trust_config(const struct sl_trust *trust)
     return &trust->config;
 }
 
+const struct mbedtls_x509_crt *sl_trust_cas(const struct sl_trust *trust)
+{
+    return &trust->cas;
+}
+
 bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate)
 {
     for (const mbedtls_x509_crt *ca = &trust->cas; ca != NULL; ca = ca->next)

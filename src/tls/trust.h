@@ -71,6 +71,7 @@ const struct sl_allow *sl_trust_allow(const struct sl_trust *trust);
 struct mbedtls_ssl_config;
 struct mbedtls_x509_crt;
 const struct mbedtls_ssl_config *sl_trust_config(const struct sl_trust *trust);
+const struct mbedtls_x509_crt *sl_trust_cas(const struct sl_trust *trust);
 bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate);
 bool sl_trust_has_ca_print(const struct sl_trust *trust,
                            const uint8_t fingerprint[static SL_FINGERPRINT_SIZE]);
