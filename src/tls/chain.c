@@ -76,6 +76,13 @@ static void begin_message(struct sl_chain *chain, uint8_t type)
     chain->certificate = 0;
 }
 
+static void end_message(struct sl_chain *chain)
+{
+    chain->number = 0;
+    chain->digits = 0;
+    chain->greeted = chain->greeted || chain->type == CLIENT_HELLO;
+}
+
 static void look_at_header(struct sl_chain *chain, uint8_t byte)
 {
     if (chain->digits == 0)
@@ -87,7 +94,8 @@ static void look_at_header(struct sl_chain *chain, uint8_t byte)
     chain->message = chain->number;
     chain->number = 0;
     chain->digits = 0;
-    chain->greeted = true;
+    if (chain->message == 0)
+        end_message(chain);
 }
 
 void sl_chain_look(struct sl_chain *chain, uint8_t byte)
@@ -101,10 +109,8 @@ void sl_chain_look(struct sl_chain *chain, uint8_t byte)
     if (chain->type == CERTIFICATE)
         look_at_list(chain, byte);
     chain->message--;
-    if (chain->message == 0) {
-        chain->number = 0;
-        chain->digits = 0;
-    }
+    if (chain->message == 0)
+        end_message(chain);
 }
 
 void sl_chain_hide(struct sl_chain *chain)

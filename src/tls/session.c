@@ -27,7 +27,8 @@ struct sl_session {
     struct sl_verify verify;
     struct sl_record record; /* the peer's records, until the handshake is over */
     struct sl_buffer out;    /* encrypted, not sent yet */
-    size_t budget;           /* bytes that may be read, in the whole handshake or in one call */
+    size_t budget;           /* bytes that may be read, in this part of the handshake or one call */
+    size_t flight_budget;    /* what `budget` becomes when the peer's hello is whole; 0: it was */
     bool blocked;            /* the transport had nothing more at the last try */
     bool over_budget;
     bool established;
@@ -47,6 +48,19 @@ static int receive_code(struct sl_session *session, enum sl_status status)
     return status == SL_CUT ? 0 : MBEDTLS_ERR_SSL_CONN_EOF;
 }
 
+/*
+ * A hello may be long, with keys of several kinds and a ticket, and costs little. What comes after
+ * it is certificates, whose cost grows with the square of their number.
+ */
+static void look_at_handshake(struct sl_session *session, const unsigned char *bytes, size_t len)
+{
+    sl_record_look(&session->record, bytes, len);
+    if (session->record.chain.greeted && session->flight_budget > 0) {
+        session->budget = session->flight_budget;
+        session->flight_budget = 0;
+    }
+}
+
 static int receive(void *ctx, unsigned char *bytes, size_t cap)
 {
     struct sl_session *session = ctx;
@@ -64,7 +78,7 @@ static int receive(void *ctx, unsigned char *bytes, size_t cap)
         return receive_code(session, status);
     session->budget -= len;
     if (!session->established)
-        sl_record_look(&session->record, bytes, len);
+        look_at_handshake(session, bytes, len);
     /* What the library doesn't get, it doesn't calculate with. */
     if (sl_chain_too_long(&session->record.chain))
         return MBEDTLS_ERR_SSL_CONN_EOF;
@@ -114,6 +128,7 @@ static enum sl_status new_session(struct sl_trust *trust, struct sl_transport tr
     made->trust = sl_trust_ref(trust);
     made->transport = transport;
     made->budget = budget;
+    made->flight_budget = budget / 4 * 3;
     made->verify.trust = trust;
     made->record.chain.cas = sl_trust_cas(trust);
     mbedtls_ssl_set_verify(&made->ssl, sl_verify_certificate, &made->verify);

@@ -28,7 +28,8 @@ enum { SL_SESSION_OUT_MAX = 65536, SL_SESSION_RECORD_MAX = 16383 };
 struct sl_session;
 
 /*
- * A server's session. `budget`: bytes read before the handshake is over, at least 1024.
+ * A server's session. `budget`: bytes read of the peer's hello, at least 1024; and then three
+ * quarters of it before the handshake is over.
  * SL_OK or SL_NOMEM. It holds a reference of `trust`; `transport.ctx` must outlive it.
  */
 SL_MUST_USE enum sl_status sl_session_new_server(struct sl_trust *trust,

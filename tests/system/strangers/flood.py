@@ -115,6 +115,7 @@ def main():
     context.set_ciphers("ALL:@SECLEVEL=0")
     version = ssl.TLSVersion.TLSv1_3 if tls == "1.3" else ssl.TLSVersion.TLSv1_2
     context.maximum_version = context.minimum_version = version
+    context.set_ecdh_curve("prime256v1")  # a short hello leaves more of the limit to the chain
     context.load_cert_chain(chain, key)
     flood = Flood(context, int(port), int(addresses))
     flood.run(float(rate), float(seconds))
