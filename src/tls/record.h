@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record.h -- looks at the outside of what a peer sends during the handshake: is it TLS at all, and
- * is there an alert in the clear, and how many certificates (chain.h)?
+ * record.h -- looks at the outside of what a peer sends during the handshake: is it TLS at all, is
+ * there an alert in the clear, and how many certificates (chain.h)?
  *
- * The library says neither. Record headers (RFC 8446, section 5.1; RFC 5246, section 6.2.1) are
+ * The library says none of it. Record headers (RFC 8446, section 5.1; RFC 5246, section 6.2.1) are
  * readable before encryption begins, which is when refusals happen. Nothing here decides about
  * trust.
  *
- * Memory   The caller owns struct sl_record; start with `{0}`, and the CAs that we have in its chain.
- *          Nothing allocates.
+ * Memory   The caller owns struct sl_record; start with `{0}`, and in its chain the CAs that we
+ *          have. Nothing allocates.
  * Threads  As for the session.
  */
 #ifndef SL_TLS_RECORD_H

@@ -191,11 +191,10 @@ def main():
     import programs
     with tempfile.TemporaryDirectory(prefix="sensorlink-strangers-") as name:
         quiet, strangers, flood, said = run(programs, pathlib.Path(name), wanted)
-    lasted = flood["lasted"]
     print(f"{wanted.rate:g} strangers a second from {wanted.addresses} addresses, TLS {wanted.tls}, "
           f"{wanted.chain} CAs on {wanted.curve}: {flood['begun']} strangers were told "
-          f"{flood['told']}, after {statistics.median(lasted):.3f} s in the median and "
-          f"{lasted[-1]:.3f} s at most")
+          f"{flood['told']}, after {flood['median_s']:.3f} s in the median and "
+          f"{flood['most_s']:.3f} s at most")
     print(f"the server said: {said}")
     print(quiet.report())
     print(strangers.report())
