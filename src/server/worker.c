@@ -192,7 +192,7 @@ static void *run(void *argument)
 
     /* On Linux 0 is this thread, not the process. Where it can't be had, it works all the same. */
     if (worker->kind == SL_WORKER_HANDSHAKES)
-        (void)setpriority(PRIO_PROCESS, 0, HANDSHAKES_NICE);
+        (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + HANDSHAKES_NICE);
     sl_loop_run(worker->loop);
     return NULL;
 }

@@ -112,6 +112,12 @@ def reasons(server):
     return dict(said)
 
 
+def flatten(server):
+    """Gives all threads of the server the same priority, which takes root."""
+    for task in pathlib.Path(f"/proc/{server.pid}/task").iterdir():
+        os.setpriority(os.PRIO_PROCESS, int(task.name), os.getpriority(os.PRIO_PROCESS, server.pid))
+
+
 def run(programs, folder, wanted):
     """Returns (quiet, flood, what the strangers say, what the server says)."""
     pki = programs.Pki(folder / "pki")
@@ -119,6 +125,8 @@ def run(programs, folder, wanted):
     server = programs.Server(folder, pki, "--quiet", *wanted.server)
     strangers = newcomers = None
     try:
+        if wanted.flat:
+            flatten(server)
         reporter = Reporter(programs, server, pki.sensor("attic"), wanted.pace)
         phases = [Phase("quiet"), Phase("strangers")]
         if wanted.newcomers:
@@ -174,6 +182,8 @@ def options(arguments=None):
                         help="seconds between two readings [0.05]")
     parser.add_argument("--no-newcomers", dest="newcomers", action="store_false",
                         help="without a sensor that comes in each second")
+    parser.add_argument("--flat", action="store_true",
+                        help="as if handshake threads had the priority of the others (root only)")
     parser.add_argument("--server", action="append", default=[], metavar="OPTION",
                         help="an option for the server; may be repeated")
     parser.add_argument("--bin", default=os.environ.get("SENSORLINK_BIN_DIR"),
