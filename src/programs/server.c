@@ -264,7 +264,7 @@ static size_t other_options(struct arguments *a, struct sl_option *table)
         {"handshake-timeout", "S", SL_OPTION_SECONDS, &limits->handshake_ms, 100, 600000,
          "for connecting and handshake [10s]", true},
         {"handshake-bytes", "N", SL_OPTION_BYTES, &limits->handshake_bytes, 1024, 65536,
-         "read of a peer before it's authenticated [3072]", true},
+         "read of a peer's hello, and 3/4 of it until it's authenticated [3072]", true},
         {"idle-timeout", "S", SL_OPTION_SECONDS, &limits->idle_ms, 100, 31536000000,
          "without a byte from a sensor [30m]", true},
         {"max-line", "N", SL_OPTION_BYTES, &limits->line_bytes, 16, 512,

@@ -97,8 +97,14 @@ static void admit(struct sl_connection *connection)
 
 void sl_entrance_step(struct sl_connection *connection)
 {
-    enum sl_status status = sl_session_handshake(connection->session);
+    enum sl_status status;
 
+    /* Where strangers queue up, who is too late costs no arithmetic any more. */
+    if (sl_clock_monotonic_ms() >= connection->deadline_ms) {
+        sl_entrance_late(connection);
+        return;
+    }
+    status = sl_session_handshake(connection->session);
     if (status == SL_OK)
         admit(connection);
     else if (status == SL_WANT_READ || status == SL_WANT_WRITE)

@@ -167,14 +167,14 @@ static enum sl_status open_store(struct sl_server *server, const struct sl_serve
     return status;
 }
 
-static enum sl_status start_workers(struct sl_server *server, size_t wanted,
-                                    struct sl_worker ***workers, size_t *count)
+static enum sl_status start_workers(struct sl_server *server, enum sl_worker_kind kind,
+                                    size_t wanted, struct sl_worker ***workers, size_t *count)
 {
     *workers = calloc(wanted, sizeof(struct sl_worker *));
     if (*workers == NULL)
         return SL_NOMEM;
     for (*count = 0; *count < wanted; (*count)++) {
-        enum sl_status status = sl_worker_start(&server->shared, &(*workers)[*count]);
+        enum sl_status status = sl_worker_start(&server->shared, kind, &(*workers)[*count]);
 
         if (status != SL_OK)
             return status;
@@ -195,10 +195,11 @@ static enum sl_status start_threads(struct sl_server *server, const struct sl_se
     if (status == SL_OK)
         status = sl_reminder_new(&shared->reminder);
     if (status == SL_OK)
-        status = start_workers(server, config->io_threads, &shared->io, &shared->io_count);
+        status =
+            start_workers(server, SL_WORKER_IO, config->io_threads, &shared->io, &shared->io_count);
     if (status == SL_OK)
-        status = start_workers(server, config->handshake_threads, &shared->handshakes,
-                               &shared->handshake_count);
+        status = start_workers(server, SL_WORKER_HANDSHAKES, config->handshake_threads,
+                               &shared->handshakes, &shared->handshake_count);
     if (status != SL_OK)
         (void)snprintf(error, SL_SERVER_ERROR_SIZE, "no threads or memory for the workers");
     return status;

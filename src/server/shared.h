@@ -23,7 +23,7 @@ struct sl_reminder;
 struct sl_server_limits {
     struct sl_door_limits door;
     int64_t handshake_ms;      /* for connecting and handshake */
-    int64_t handshake_bytes;   /* read of a peer before it is authenticated */
+    int64_t handshake_bytes;   /* read of a peer's hello, and 3/4 of it until it is authenticated */
     int64_t idle_ms;           /* without a byte from an authenticated sensor */
     int64_t line_bytes;        /* longest line, with its ending */
     int64_t drain_ms;          /* for saying goodbye at the end */

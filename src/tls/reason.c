@@ -110,6 +110,10 @@ static const struct entry table[SL_REASON_COUNT] = {
         {"handshake-too-large",
          "the peer sent more than is read of anybody before authentication; send the leaf "
          "certificate only"},
+    [SL_REASON_HANDSHAKE_TOO_MANY_CERTS] =
+        {"handshake-too-many-certs",
+         "the peer sent several certificates above its own that aren't CAs of --cafile, and none "
+         "was looked at; send the leaf certificate only"},
     [SL_REASON_HANDSHAKE_CUT] = {"handshake-cut",
                                  "the connection ended in the middle of the handshake"},
     [SL_REASON_HANDSHAKE_FAILED] = {"handshake-failed", "the handshake failed"},

@@ -37,8 +37,9 @@ struct sl_session {
     struct sl_record record;          /* the peer's records, until the handshake is over */
     struct sl_record sent;            /* ours, likewise */
     struct sl_buffer out;             /* encrypted, not sent yet */
-    size_t budget; /* bytes that may be read, in the whole handshake or in one call */
-    bool blocked;  /* the transport had nothing more at the last try */
+    size_t budget;        /* bytes that may be read, in this part of the handshake or one call */
+    size_t flight_budget; /* what `budget` becomes when the peer's hello is whole; 0: it was */
+    bool blocked;         /* the transport had nothing more at the last try */
     bool over_budget;
     bool established;
     bool broken;
@@ -55,6 +56,19 @@ static int receive_code(struct sl_session *session, enum sl_status status)
     }
     session->transport_end = status;
     return status == SL_CUT ? 0 : MBEDTLS_ERR_SSL_CONN_EOF;
+}
+
+/*
+ * A hello may be long, with keys of several kinds and a ticket, and costs little. What comes after
+ * it is certificates, whose cost grows with the square of their number.
+ */
+static void look_at_handshake(struct sl_session *session, const unsigned char *bytes, size_t len)
+{
+    sl_record_look(&session->record, bytes, len);
+    if (session->record.chain.greeted && session->flight_budget > 0) {
+        session->budget = session->flight_budget;
+        session->flight_budget = 0;
+    }
 }
 
 static int receive(void *ctx, unsigned char *bytes, size_t cap)
@@ -74,7 +88,10 @@ static int receive(void *ctx, unsigned char *bytes, size_t cap)
         return receive_code(session, status);
     session->budget -= len;
     if (!session->established)
-        sl_record_look(&session->record, bytes, len);
+        look_at_handshake(session, bytes, len);
+    /* What the library doesn't get, it doesn't calculate with. */
+    if (sl_chain_too_long(&session->record.chain))
+        return MBEDTLS_ERR_SSL_CONN_EOF;
     return (int)len;
 }
 
@@ -124,7 +141,9 @@ static enum sl_status new_session(struct sl_trust *trust, struct sl_transport tr
     made->trust = sl_trust_ref(trust);
     made->transport = transport;
     made->budget = budget;
+    made->flight_budget = budget / 4 * 3;
     made->verify.trust = trust;
+    made->record.chain.cas = sl_trust_cas(trust);
     mbedtls_ssl_set_verify(&made->ssl, sl_verify_certificate, &made->verify);
     mbedtls_ssl_set_bio(&made->ssl, made, keep, receive, NULL);
     *session = made;
@@ -247,13 +266,16 @@ static enum sl_reason code_reason(const struct sl_session *session, int code)
 
 /*
  * In TLS 1.2 the library tells a client without a certificate nothing, and the client would just
- * wait.
+ * wait. Of too many certificates it doesn't know.
  */
-static void send_missing_alert(struct sl_session *session)
+static void send_alert(struct sl_session *session)
 {
+    unsigned char alert = session->refusal.reason == SL_REASON_CLIENT_CERT_MISSING
+                              ? MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE
+                              : MBEDTLS_SSL_ALERT_MSG_BAD_CERT;
+
     if (strcmp(sl_session_protocol(session), "TLSv1.2") == 0)
-        (void)mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                             MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+        (void)mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert);
 }
 
 /* The client keeps the session for the next time. TLS 1.3 has one once a ticket came, 1.2 now. */
@@ -283,6 +305,8 @@ static enum sl_status handshake_failed(struct sl_session *session, int code)
     (void)snprintf(detail, sizeof detail, "code -0x%04x", (unsigned)-code);
     if (session->over_budget)
         return refuse(session, SL_LIMIT, SL_REASON_HANDSHAKE_TOO_LARGE, NULL);
+    if (sl_chain_too_long(&session->record.chain))
+        return refuse(session, SL_LIMIT, SL_REASON_HANDSHAKE_TOO_MANY_CERTS, NULL);
     if (reason != SL_REASON_NONE)
         return refuse(session, SL_DENIED, reason, NULL);
     /* 2.28 has no code of its own for this, but it sends the right alert. */
@@ -324,8 +348,9 @@ enum sl_status sl_session_handshake(struct sl_session *session)
         /* If it was the old session's fault, the next try doesn't have it. */
         if (session->resumption != NULL)
             sl_resumption_forget(session->resumption);
-        if (session->refusal.reason == SL_REASON_CLIENT_CERT_MISSING)
-            send_missing_alert(session);
+        if (session->refusal.reason == SL_REASON_CLIENT_CERT_MISSING ||
+            session->refusal.reason == SL_REASON_HANDSHAKE_TOO_MANY_CERTS)
+            send_alert(session);
         return failed;
     }
     if (flushed == SL_CUT || flushed == SL_IO)

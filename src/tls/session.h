@@ -30,7 +30,8 @@ enum { SL_SESSION_OUT_MAX = 65536, SL_SESSION_RECORD_MAX = 16383 };
 struct sl_session;
 
 /*
- * A server's session. `budget`: bytes read before the handshake is over, at least 1024.
+ * A server's session. `budget`: bytes read of the peer's hello, at least 1024; and then three
+ * quarters of it before the handshake is over.
  * SL_OK or SL_NOMEM. It holds a reference of `trust`; `transport.ctx` must outlive it.
  */
 SL_MUST_USE enum sl_status sl_session_new_server(struct sl_trust *trust,
@@ -68,8 +69,8 @@ void sl_session_free(struct sl_session *session);
  *                `welcome`.
  * SL_WANT_READ, SL_WANT_WRITE
  * SL_DENIED      Refused by us or by the peer; SL_CUT: the connection ended; SL_LIMIT: over the
- *                budget; SL_IO, SL_NOMEM. sl_session_refusal() says why. An alert may wait: flush,
- *                then close.
+ *                budget, or too many certificates; SL_IO, SL_NOMEM. sl_session_refusal() says why.
+ *                An alert may wait: flush, then close.
  */
 SL_MUST_USE enum sl_status sl_session_handshake(struct sl_session *session);
 

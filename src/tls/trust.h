@@ -87,13 +87,13 @@ struct mbedtls_x509_crt;
 /* A fingerprint over the CAs and the own certificate: equal where a peer is judged by the same. */
 const uint8_t *sl_trust_print(const struct sl_trust *trust);
 const struct mbedtls_ssl_config *sl_trust_config(const struct sl_trust *trust);
+const struct mbedtls_x509_crt *sl_trust_cas(const struct sl_trust *trust);
 bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate);
 bool sl_trust_has_ca_print(const struct sl_trust *trust,
                            const uint8_t fingerprint[static SL_FINGERPRINT_SIZE]);
 bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate);
 struct sl_revocation;
 const struct sl_revocation *sl_trust_revocation(const struct sl_trust *trust);
-const struct mbedtls_x509_crt *sl_trust_cas(const struct sl_trust *trust);
 const struct mbedtls_x509_crt *sl_trust_own(const struct sl_trust *trust);
 
 #endif

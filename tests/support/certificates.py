@@ -21,7 +21,7 @@ import pki as make
 from pki import DAY, Pair, Pki
 
 STAMP = "complete"
-VERSION = "4"  # counts up when the set below changes
+VERSION = "5"  # counts up when the set below changes
 SECONDS_OF_A_DAY = 86400
 
 
@@ -109,8 +109,14 @@ def bad_sensors(pki, out):
     out.pair("sensor-sha224", pki.leaf("attic", digest="sha224"))
     out.pair("sensor-p521", pki.leaf("attic", key="p521"))
     out.pair("sensor-rogue", pki.rogue_chain())
+    for count in (1, 2):
+        out.pair(f"sensor-rogue-{count}", pki.rogue_chain(count))
     open_ca = pki.ca("open")
     out.pair("open-ca", open_ca)
+    attic = pki.sensor("attic")
+    out.pair("attic-with-ca", pki.chain(attic, pki.good_ca))
+    out.pair("attic-with-cas", pki.chain(attic, pki.good_ca, other, pki.good_ca))
+    out.pair("attic-with-unknown", pki.chain(attic, pki.good_ca, other, open_ca))
     out.text("open-bundle.crt", open_ca.cert.read_text(), pki.good_ca.cert.read_text())
     out.pair("sensor-by-leaf", pki.leaf_that_signs("attic", ca=open_ca))
     between = pki.ca("between", issuer=open_ca)

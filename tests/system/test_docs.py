@@ -126,9 +126,9 @@ class ListsTest(unittest.TestCase):
         known = {"--csr", "--new-key", "--days", "--crl-days", "--ca-key", "--all", "--output",
                  "--preset", "--build", "--install", "--now", "--system", "--home-dir", "--shell",
                  "--quick", "--leg", "--cflags", "--libs", "--list"}
-        for script in ("chaos.py", "storm.py"):
+        for script in ("chaos/chaos.py", "chaos/storm.py", "strangers/strangers.py"):
             known |= set(re.findall(r'add_argument\(\s*"(--[a-z-]+)"',
-                                    docs.source(f"tests/system/chaos/{script}")))
+                                    docs.source(f"tests/system/{script}")))
         for program in PROGRAMS:
             known |= {name.split(" ")[0] for name, _, _ in
                       docs.options_of(docs.help_of(BIN, program))}
