@@ -11,6 +11,7 @@
 
 #include "base/options.h"
 #include "server/server.h"
+#include "server/user.h"
 
 static const char usage[] =
     "usage: sensorlink-server --cafile F --cert F --key F [OPTION]...\n"
@@ -23,11 +24,11 @@ static const char usage[] =
 static const char exit_codes[] = "\nExit codes (sysexits.h)\n"
                                  "   0  told to end, and everything received is stored\n"
                                  "  64  the command line is wrong\n"
-                                 "  71  the system refuses (memory)\n"
+                                 "  71  the system refuses (memory, rights)\n"
                                  "  73  the log file can't be opened\n"
                                  "  74  the store is damaged, or it or an address can't be used\n"
                                  "  75  another server uses this store\n"
-                                 "  78  a certificate, key, list, address or another's "
+                                 "  78  a certificate, key, list, address, user or another's "
                                  "store can't be used\n";
 
 /* The command line, as read. */
@@ -40,6 +41,8 @@ struct arguments {
     const char *config;
     const char *on_corrupt;
     const char *log_file;
+    const char *user;
+    const char *confine;
     struct sl_option_list listen;
     int64_t io_threads;
     int64_t handshake_threads;
@@ -60,6 +63,7 @@ static void set_defaults(struct arguments *arguments)
     arguments->handshake_threads = processors();
     arguments->server.store = "readings.db";
     arguments->on_corrupt = "refuse";
+    arguments->confine = "yes";
     arguments->server.limits = (struct sl_server_limits){
         .door = {.connections = 10000, .per_address = 256, .handshakes = 256},
         .handshake_ms = 10000,
@@ -93,6 +97,7 @@ static int exit_code(enum sl_status status)
     case SL_BAD_INPUT:
         return EX_CONFIG;
     case SL_NOMEM:
+    case SL_DENIED:
         return EX_OSERR;
     case SL_LIMIT:
         return EX_TEMPFAIL;
@@ -124,6 +129,11 @@ static int serve(struct arguments *arguments)
     struct sl_log *log = NULL;
     enum sl_status status;
 
+    if (arguments->user != NULL) {
+        status = sl_user_become(arguments->user, error, sizeof error);
+        if (status != SL_OK)
+            return fail(error, exit_code(status));
+    }
     status = sl_log_open(arguments->log_file, level,
                          arguments->stamp || arguments->log_file != NULL, &log);
     if (status != SL_OK) {
@@ -131,6 +141,7 @@ static int serve(struct arguments *arguments)
         return EX_CANTCREAT;
     }
     arguments->server.log = log;
+    arguments->server.log_file = arguments->log_file;
     arguments->server.io_threads = (size_t)arguments->io_threads;
     arguments->server.handshake_threads = (size_t)arguments->handshake_threads;
     arguments->server.listen_count = arguments->listen.count;
@@ -160,6 +171,8 @@ static const char *missing(const struct arguments *arguments)
     if (strcmp(arguments->on_corrupt, "refuse") != 0 &&
         strcmp(arguments->on_corrupt, "move-aside") != 0)
         return "--on-corrupt is refuse or move-aside";
+    if (strcmp(arguments->confine, "yes") != 0 && strcmp(arguments->confine, "no") != 0)
+        return "--confine is yes or no";
     return NULL;
 }
 
@@ -176,6 +189,7 @@ static int act(struct arguments *arguments, const struct sl_options *options)
         return show_version();
     if (missing(arguments) != NULL)
         return fail(missing(arguments), EX_USAGE);
+    arguments->server.confine = strcmp(arguments->confine, "yes") == 0;
     arguments->server.move_aside = strcmp(arguments->on_corrupt, "move-aside") == 0;
     return serve(arguments);
 }
@@ -208,6 +222,10 @@ int main(int argc, char **argv)
          "write the log there, not to the console; SIGUSR1 reopens it", true},
         {"stamp", NULL, SL_OPTION_FLAG, &a.stamp, 0, 0, "put the time before each line of the log",
          true},
+        {"user", "NAME", SL_OPTION_TEXT, &a.user, 0, 0,
+         "whose rights to have, when started as root", true},
+        {"confine", "HOW", SL_OPTION_TEXT, &a.confine, 0, 0,
+         "give up rights that aren't needed: yes, or no for debuggers [yes]", true},
         {"io-threads", "N", SL_OPTION_NUMBER, &a.io_threads, 1, 256,
          "threads for sensors that are in [one for four processors]", true},
         {"handshake-threads", "N", SL_OPTION_NUMBER, &a.handshake_threads, 1, 256,

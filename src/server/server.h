@@ -24,6 +24,8 @@ struct sl_server_config {
     size_t listen_count;                         /* 0: "[::]:23456" */
     const char *store;                           /* file */
     bool move_aside;                             /* a damaged store is renamed, not refused */
+    const char *log_file;                        /* that `log` writes to, or null */
+    bool confine;                                /* see server/confine.h */
     size_t io_threads;                           /* 1 or more */
     size_t handshake_threads;                    /* 1 or more */
     struct sl_server_limits limits;
@@ -33,10 +35,12 @@ struct sl_server_config {
 struct sl_server;
 
 /*
- * Loads and checks everything, opens the store, starts the threads and listens.
+ * Loads and checks everything, opens the store, listens, gives up what rights of the process it no
+ * longer needs (for good), and starts the threads.
  * SL_OK         `*server` is the caller's; the strings of `config` must outlive it.
  * SL_BAD_INPUT  A file or value can't be used; `error` has one sentence; likewise
- * SL_IO         (store, address, threads), SL_LIMIT (the store is in use) and SL_NOMEM.
+ * SL_IO         (store, address, threads), SL_LIMIT (the store is in use), SL_DENIED (rights that
+ *               can't be given up) and SL_NOMEM.
  */
 SL_MUST_USE enum sl_status sl_server_open(const struct sl_server_config *config,
                                           struct sl_server **server,
