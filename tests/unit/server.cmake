@@ -9,3 +9,5 @@ sl_test(NAME test_door SOURCES test_door.c "${server}/door.c" LINK sl_net LABEL 
 sl_test(NAME test_batch SOURCES test_batch.c "${server}/batch.c" LINK sl_store sl_test_peer)
 sl_test(NAME test_committer SOURCES test_committer.c "${server}/committer.c" "${server}/batch.c"
     LINK sl_store sl_test_peer sl_sqlite LABEL "unit;threaded")
+sl_test(NAME test_user SOURCES test_user.c LINK sl_confine)
+sl_test(NAME test_confine SOURCES test_confine.c LINK sl_confine Threads::Threads)
