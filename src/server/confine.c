@@ -59,6 +59,12 @@ static void name_user(char name[static NAME_SIZE])
         (void)snprintf(name, NAME_SIZE, "%ld", (long)geteuid());
 }
 
+void sl_confine_prepare(void)
+{
+    if (!SENSORLINK_INSTRUMENTED)
+        sl_confine_rings();
+}
+
 /* A process that can't be dumped can't be traced by its own user either. */
 static bool forbid_cores(void)
 {

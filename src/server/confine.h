@@ -39,6 +39,12 @@ struct sl_confinement {
     size_t lacks_count;
 };
 
+/*
+ * Before the first event loop: libuv from 1.49 on makes an io_uring for each loop, and what goes
+ * through one is seen by no filter. From here on it finds none, and does without.
+ */
+void sl_confine_prepare(void);
+
 /* Confines this process for good, as far as the kernel can, and says how far. */
 void sl_confine(const struct sl_confine_path *paths, size_t count,
                 struct sl_confinement *confinement);

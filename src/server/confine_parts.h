@@ -21,6 +21,9 @@ bool sl_confine_place(const char *file, char *place, size_t size);
 int sl_confine_files(const struct sl_confine_path *paths, size_t count,
                      struct sl_confinement *confinement);
 
+/* A first filter, that takes io_uring away; see sl_confine_prepare(). */
+void sl_confine_rings(void);
+
 /* seccomp (confine_calls.c). True where it is in force. */
 bool sl_confine_calls(struct sl_confinement *confinement);
 

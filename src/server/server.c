@@ -300,8 +300,11 @@ static void confine(struct sl_server *server, const struct sl_server_config *con
 static enum sl_status set_up(struct sl_server *server, const struct sl_server_config *config,
                              char *error)
 {
-    enum sl_status status = sl_loop_new(&server->loop);
+    enum sl_status status;
 
+    if (config->confine)
+        sl_confine_prepare();
+    status = sl_loop_new(&server->loop);
     if (status == SL_OK)
         status = take_signals(server);
     if (status == SL_OK)

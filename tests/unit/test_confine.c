@@ -15,6 +15,7 @@
 #include <sys/ptrace.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "server/confine_parts.h"
@@ -47,6 +48,12 @@ static void files_alone(const struct place *place)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0 ||
         sl_confine_files(paths, PATHS, &confinement) == 0)
         _exit(FAILED);
+}
+
+static void rings(const struct place *place)
+{
+    (void)place;
+    sl_confine_prepare();
 }
 
 /* --- what they try: files --- */
@@ -274,6 +281,12 @@ static int make_code(const struct place *place)
     return page == MAP_FAILED ? FAILED : outcome(mprotect(page, 4096, PROT_READ | PROT_EXEC));
 }
 
+static int make_ring(const struct place *place)
+{
+    (void)place;
+    return outcome((int)syscall(SYS_io_uring_setup, 1, NULL));
+}
+
 static int has_no_cores(const struct place *place)
 {
     struct rlimit limit = {1, 1};
@@ -436,6 +449,18 @@ static const struct forbidden calls[] = {
     {"make code", make_code, EPERM, false},
 };
 
+static void test_confined_process_has_no_io_uring_from_the_start(void **state)
+{
+    need(*state, ", seccomp");
+    if (WEXITSTATUS(ending_of(*state, nothing, make_ring)) != EFAULT) {
+        (void)printf("there is no io_uring here anyway\n");
+        skip();
+    }
+    expect(*state, rings, make_ring, ENOSYS);
+    expect(*state, rings, make_process, 0);
+    expect(*state, everything, make_ring, EPERM);
+}
+
 static void test_confined_process_reaches_no_other_files(void **state)
 {
     need(*state, ", Landlock");
@@ -569,6 +594,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OF_PLACE(test_confined_process_reaches_no_other_files),
         OF_PLACE(test_confined_process_makes_no_other_calls),
+        OF_PLACE(test_confined_process_has_no_io_uring_from_the_start),
         OF_PLACE(test_landlock_alone_forbids_connections_and_signals),
         OF_PLACE(test_confined_process_does_what_a_server_does),
         OF_PLACE(test_confined_process_reads_a_file_that_was_replaced),

@@ -146,12 +146,26 @@ static void test_user_that_starts_can_bind_and_read_but_not_write_as_root(void *
     expect(*state, starting, become_root, EPERM);
 }
 
+/* Some containers let everybody bind every port. */
+static bool ports_take_root(void)
+{
+    char text[16] = "";
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+
+    if (file == NULL)
+        return true;
+    if (fgets(text, sizeof text, file) == NULL)
+        text[0] = '\0';
+    (void)fclose(file);
+    return strtol(text, NULL, 10) > PRIVILEGED_PORT;
+}
+
 static void test_user_that_settled_has_no_privilege_and_gets_none_back(void **state)
 {
     need_root();
     expect(*state, settled, is_the_user, 0);
     expect(*state, settled, has_no_privilege, 0);
-    expect(*state, settled, bind_privileged, EACCES);
+    expect(*state, settled, bind_privileged, ports_take_root() ? EACCES : 0);
     expect(*state, settled, read_key, EACCES);
     expect(*state, settled, become_root, EPERM);
     expect(*state, settled, take_groups, EPERM);
