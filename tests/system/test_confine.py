@@ -16,12 +16,14 @@ import tempfile
 import types
 import unittest
 
+from docs import REPOSITORY, part
 from pki import Pair, wait_for
 from programs import COMPLAINTS, DEADLINE, EX_CONFIG, EX_USAGE, SERVER, SLOW, WRAP, Program, \
     Sensor, Server, SystemTest, run
 
 # On Debian both are always there.
 USER, OTHER_USER = "games", "daemon"
+SECURITY = REPOSITORY / "docs" / "security.md"
 STREAMS = [digit * 32 for digit in "0123456789abcdef"]
 
 
@@ -290,6 +292,9 @@ class TestUser(ConfineTest):
             for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
                 self.assertEqual(int(thread[kind], 16), 0, kind)
         self.assertNotIn("runs as root", server.output)
+        if ", seccomp, Landlock" in server.output:
+            shown = part(SECURITY, "shown", "confined").text.replace("sensorlink", USER)
+            self.assertRegex(server.output, re.sub(r"ABI \d+", r"ABI \\d+", shown.strip()))
         self.assertNotRegex(server.output, "user games can't")
         self.add_readings(server, self.pki.sensor("one"))
         # Nothing was written with root's rights.
