@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +186,65 @@ static inline int opened(const char *path, int flags)
     if (fd >= 0)
         (void)close(fd);
     return error;
+}
+
+static inline void nothing(const struct place *place)
+{
+    (void)place;
+}
+
+static inline void everything(const struct place *place)
+{
+    struct sl_confine_path paths[PATHS];
+    struct sl_confinement confinement;
+
+    paths_of(place, paths);
+    sl_confine(paths, PATHS, &confinement);
+}
+
+/* A sanitizer's build, valgrind and some containers have no filters, which the server then says. */
+static inline void need(const struct place *place, const char *what)
+{
+    struct sl_confine_path paths[PATHS];
+    struct sl_confinement confinement;
+
+    paths_of(place, paths);
+    assert_int_equal(sl_confine_try(NULL, paths, PATHS, &confinement), SL_OK);
+    if (strstr(confinement.in_force, what) == NULL) {
+        (void)printf("no%s here: %s\n", what, confinement.in_force);
+        skip();
+    }
+}
+
+struct forbidden {
+    const char *what;
+    attempt_fn *attempt;
+    int error; /* 0: it ends the process */
+    bool takes_root;
+};
+
+/* First without the confinement, where it has to work, or the test would show nothing. */
+static inline void refuse(const struct forbidden *forbidden, prepare_fn *prepare)
+{
+    void *before = NULL, *after = NULL;
+
+    if (forbidden->takes_root && geteuid() != 0)
+        return;
+    (void)printf("  %s\n", forbidden->what);
+    assert_int_equal(make_place(&before), 0);
+    expect(before, nothing, forbidden->attempt, 0);
+    assert_int_equal(clear_place(&before), 0);
+    assert_int_equal(make_place(&after), 0);
+    if (forbidden->error != 0) {
+        expect(after, prepare, forbidden->attempt, forbidden->error);
+    } else {
+        int status = ending_of(after, prepare, forbidden->attempt);
+
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), SIGSYS);
+        assert_false(WCOREDUMP(status));
+    }
+    assert_int_equal(clear_place(&after), 0);
 }
 
 #endif

@@ -11,3 +11,4 @@ sl_test(NAME test_committer SOURCES test_committer.c "${server}/committer.c" "${
     LINK sl_store sl_test_peer sl_sqlite LABEL "unit;threaded")
 sl_test(NAME test_user SOURCES test_user.c LINK sl_confine)
 sl_test(NAME test_confine SOURCES test_confine.c LINK sl_confine Threads::Threads)
+sl_test(NAME test_confine_calls SOURCES test_confine_calls.c LINK sl_confine)

@@ -75,21 +75,24 @@ static int take_groups(const struct place *place)
 /* The identity is whole: real, effective and saved ids, and no group of root's. */
 static int is_the_user(const struct place *place)
 {
-    const struct passwd *user = getpwnam(USER);
+    char entry[4096];
+    struct passwd user;
+    struct passwd *found = NULL;
     uid_t ids[3];
     gid_t groups[GROUPS_MAX];
     int count = getgroups(GROUPS_MAX, groups);
 
     (void)place;
-    if (user == NULL || getresuid(&ids[0], &ids[1], &ids[2]) != 0 || count < 0)
+    if (getpwnam_r(USER, &user, entry, sizeof entry, &found) != 0 || found == NULL ||
+        getresuid(&ids[0], &ids[1], &ids[2]) != 0 || count < 0)
         return FAILED;
     for (int i = 0; i < 3; i++)
-        if (ids[i] != user->pw_uid)
+        if (ids[i] != user.pw_uid)
             return FAILED;
     for (int i = 0; i < count; i++)
         if (groups[i] == 0)
             return FAILED;
-    return getgid() == user->pw_gid && getegid() == user->pw_gid ? 0 : FAILED;
+    return getgid() == user.pw_gid && getegid() == user.pw_gid ? 0 : FAILED;
 }
 
 static int has_no_privilege(const struct place *place)
