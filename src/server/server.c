@@ -11,14 +11,13 @@
 
 #include "base/clock.h"
 #include "net/listener.h"
-#include "server/confine.h"
 #include "server/connection.h"
 #include "server/rates.h"
 #include "server/streams.h"
 #include "server/user.h"
 #include "server/worker.h"
 
-enum { DEFAULT_PORT = 23456, DESCRIPTORS_KEPT = 64, TELL_EVERY_MS = 1000 };
+enum { DEFAULT_PORT = 23456, DESCRIPTORS_KEPT = 64, TELL_EVERY_MS = 1000, CONFINE_PATHS = 7 };
 
 struct sl_server {
     struct sl_shared shared;
@@ -276,21 +275,39 @@ static enum sl_status take_signals(struct sl_server *server)
 }
 
 /* What is opened or made while the server runs: at a reload, and by the log and the store. */
-static void confine(struct sl_server *server, const struct sl_server_config *config)
+static void name_paths(const struct sl_server_config *config,
+                       struct sl_confine_path paths[static CONFINE_PATHS])
 {
-    const struct sl_confine_path paths[] = {
+    const struct sl_confine_path all[CONFINE_PATHS] = {
         {"--cafile", config->files.ca, false},   {"--cert", config->files.cert, false},
         {"--key", config->files.key, false},     {"--crlfile", config->files.crl, false},
         {"--allow", config->files.allow, false}, {"--store", config->store, true},
         {"--log-file", config->log_file, true},
     };
+
+    memcpy(paths, all, sizeof all);
+}
+
+enum sl_status sl_server_try_confinement(const struct sl_server_config *config, const char *user,
+                                         struct sl_confinement *confinement)
+{
+    struct sl_confine_path paths[CONFINE_PATHS];
+
+    name_paths(config, paths);
+    return sl_confine_try(user, paths, CONFINE_PATHS, confinement);
+}
+
+static void confine(struct sl_server *server, const struct sl_server_config *config)
+{
+    struct sl_confine_path paths[CONFINE_PATHS];
     struct sl_confinement confinement;
 
     if (!config->confine) {
         sl_log_line(server->shared.log, SL_LOG_WARNING, "not confined, because of --confine no");
         return;
     }
-    sl_confine(paths, sizeof paths / sizeof *paths, &confinement);
+    name_paths(config, paths);
+    sl_confine(paths, CONFINE_PATHS, &confinement);
     sl_log_line(server->shared.log, SL_LOG_STORY, "confined: %s", confinement.in_force);
     for (size_t i = 0; i < confinement.lacks_count; i++)
         sl_log_line(server->shared.log, SL_LOG_WARNING, "confinement: %s", confinement.lacks[i]);

@@ -14,6 +14,7 @@
 #ifndef SL_SERVER_SERVER_H
 #define SL_SERVER_SERVER_H
 
+#include "server/confine.h"
 #include "server/shared.h"
 
 enum { SL_SERVER_LISTENERS_MAX = 16, SL_SERVER_ERROR_SIZE = 512 };
@@ -45,6 +46,14 @@ struct sl_server;
 SL_MUST_USE enum sl_status sl_server_open(const struct sl_server_config *config,
                                           struct sl_server **server,
                                           char error[static SL_SERVER_ERROR_SIZE]);
+
+/*
+ * What would be left of the rights of this process after it became `user` (null: nobody else) and
+ * opened the server; tried in a child. SL_IO: none could be made.
+ */
+SL_MUST_USE enum sl_status sl_server_try_confinement(const struct sl_server_config *config,
+                                                     const char *user,
+                                                     struct sl_confinement *confinement);
 
 /*
  * Serves until SIGTERM or SIGINT; SIGHUP reloads trust, SIGUSR1 reopens the log. Then drains:
