@@ -11,6 +11,7 @@
 
 #include "base/options.h"
 #include "server/server.h"
+#include "server/user.h"
 
 static const char usage[] =
     "usage: sensorlink-server --cafile F --cert F --key F [OPTION]...\n"
@@ -23,11 +24,11 @@ static const char usage[] =
 static const char exit_codes[] = "\nExit codes (sysexits.h)\n"
                                  "   0  told to end, and everything received is stored\n"
                                  "  64  the command line is wrong\n"
-                                 "  71  the system refuses (memory)\n"
+                                 "  71  the system refuses (memory, rights)\n"
                                  "  73  the log file can't be opened\n"
                                  "  74  the store is damaged, or it or an address can't be used\n"
                                  "  75  another server uses this store\n"
-                                 "  78  a certificate, key, list, address or another's "
+                                 "  78  a certificate, key, list, address, user or another's "
                                  "store can't be used\n";
 
 static const int64_t YEAR_MS = INT64_C(365) * 86400 * 1000;
@@ -43,6 +44,8 @@ struct arguments {
     const char *on_corrupt;
     const char *crl_policy;
     const char *log_file;
+    const char *user;
+    const char *confine;
     struct sl_option_list listen;
     int64_t io_threads;
     int64_t handshake_threads;
@@ -64,6 +67,7 @@ static void set_defaults(struct arguments *arguments)
     arguments->server.store = "readings.db";
     arguments->server.resume_max_age_ms = 43200000;
     arguments->on_corrupt = "refuse";
+    arguments->confine = "yes";
     arguments->server.limits = (struct sl_server_limits){
         .door = {.connections = 10000, .per_address = 256, .handshakes = 256},
         .handshake_ms = 10000,
@@ -98,6 +102,7 @@ static int exit_code(enum sl_status status)
     case SL_BAD_INPUT:
         return EX_CONFIG;
     case SL_NOMEM:
+    case SL_DENIED:
         return EX_OSERR;
     case SL_LIMIT:
         return EX_TEMPFAIL;
@@ -129,6 +134,11 @@ static int serve(struct arguments *arguments)
     struct sl_log *log = NULL;
     enum sl_status status;
 
+    if (arguments->user != NULL) {
+        status = sl_user_become(arguments->user, error, sizeof error);
+        if (status != SL_OK)
+            return fail(error, exit_code(status));
+    }
     status = sl_log_open(arguments->log_file, level,
                          arguments->stamp || arguments->log_file != NULL, &log);
     if (status != SL_OK) {
@@ -136,6 +146,7 @@ static int serve(struct arguments *arguments)
         return EX_CANTCREAT;
     }
     arguments->server.log = log;
+    arguments->server.log_file = arguments->log_file;
     arguments->server.io_threads = (size_t)arguments->io_threads;
     arguments->server.handshake_threads = (size_t)arguments->handshake_threads;
     arguments->server.listen_count = arguments->listen.count;
@@ -168,6 +179,8 @@ static const char *missing(const struct arguments *arguments)
     if (arguments->crl_policy != NULL && strcmp(arguments->crl_policy, "require") != 0 &&
         strcmp(arguments->crl_policy, "if-present") != 0)
         return "--crl-policy is require or if-present";
+    if (strcmp(arguments->confine, "yes") != 0 && strcmp(arguments->confine, "no") != 0)
+        return "--confine is yes or no";
     return NULL;
 }
 
@@ -192,6 +205,7 @@ static int act(struct arguments *arguments, const struct sl_options *options)
     if (missing(arguments) != NULL)
         return fail(missing(arguments), EX_USAGE);
     arguments->server.files.crl_required = crl_required(arguments);
+    arguments->server.confine = strcmp(arguments->confine, "yes") == 0;
     arguments->server.move_aside = strcmp(arguments->on_corrupt, "move-aside") == 0;
     return serve(arguments);
 }
@@ -251,6 +265,10 @@ static size_t other_options(struct arguments *a, struct sl_option *table)
          "write the log there, not to the console; SIGUSR1 reopens it", true},
         {"stamp", NULL, SL_OPTION_FLAG, &a->stamp, 0, 0, "put the time before each line of the log",
          true},
+        {"user", "NAME", SL_OPTION_TEXT, &a->user, 0, 0,
+         "whose rights to have, when started as root", true},
+        {"confine", "HOW", SL_OPTION_TEXT, &a->confine, 0, 0,
+         "give up rights that aren't needed: yes, or no for debuggers [yes]", true},
         {"io-threads", "N", SL_OPTION_NUMBER, &a->io_threads, 1, 256,
          "threads for sensors that are in [one for four processors]", true},
         {"handshake-threads", "N", SL_OPTION_NUMBER, &a->handshake_threads, 1, 256,

@@ -17,12 +17,14 @@
 #include "server/reminder.h"
 #include "server/streams.h"
 #include "server/tickets.h"
+#include "server/user.h"
 #include "server/worker.h"
 
-enum { DEFAULT_PORT = 23456, DESCRIPTORS_KEPT = 64, TELL_EVERY_MS = 1000 };
+enum { DEFAULT_PORT = 23456, DESCRIPTORS_KEPT = 64, TELL_EVERY_MS = 1000, CONFINE_PATHS = 8 };
 
 struct sl_server {
     struct sl_shared shared;
+    struct sl_store *store; /* until the committer has it */
     struct sl_loop *loop;
     struct sl_listener *listeners[SL_SERVER_LISTENERS_MAX];
     size_t listener_count;
@@ -146,24 +148,23 @@ static enum sl_status open_file(struct sl_server *server, const struct sl_server
 static enum sl_status open_store(struct sl_server *server, const struct sl_server_config *config,
                                  char *error)
 {
-    struct sl_committer_hooks hooks = {server, on_answered, on_drained};
-    struct sl_store *store = NULL;
-    enum sl_status status;
-
     /* SQLite's name for a store in memory: what is acknowledged would be on no disk. */
     if (strcmp(config->store, ":memory:") == 0) {
         (void)snprintf(error, SL_SERVER_ERROR_SIZE, "--store :memory: isn't a file");
         return SL_BAD_INPUT;
     }
-    status = open_file(server, config, &store, error);
-    if (status != SL_OK)
-        return status;
-    status = sl_committer_start(store, (size_t)config->limits.queued_batches, config->log, hooks,
-                                &server->shared.committer);
-    if (status != SL_OK) {
-        sl_store_close(store);
-        (void)snprintf(error, SL_SERVER_ERROR_SIZE, "no thread can be started");
-    }
+    return open_file(server, config, &server->store, error);
+}
+
+static enum sl_status start_committer(struct sl_server *server)
+{
+    struct sl_committer_hooks hooks = {server, on_answered, on_drained};
+    enum sl_status status =
+        sl_committer_start(server->store, (size_t)server->shared.limits.queued_batches,
+                           server->shared.log, hooks, &server->shared.committer);
+
+    if (status == SL_OK)
+        server->store = NULL;
     return status;
 }
 
@@ -188,6 +189,8 @@ static enum sl_status start_threads(struct sl_server *server, const struct sl_se
     struct sl_shared *shared = &server->shared;
     enum sl_status status = sl_door_new(config->limits.door, &shared->door);
 
+    if (status == SL_OK)
+        status = start_committer(server);
     if (status == SL_OK)
         status = sl_streams_new(&shared->streams);
     if (status == SL_OK)
@@ -253,11 +256,54 @@ static enum sl_status take_signals(struct sl_server *server)
     return status;
 }
 
+/* What is opened or made while the server runs: at a reload, and by the log and the store. */
+static void name_paths(const struct sl_server_config *config,
+                       struct sl_confine_path paths[static CONFINE_PATHS])
+{
+    const struct sl_confine_path all[CONFINE_PATHS] = {
+        {"--cafile", config->files.ca, false},   {"--cert", config->files.cert, false},
+        {"--key", config->files.key, false},     {"--crlfile", config->files.crl, false},
+        {"--allow", config->files.allow, false}, {"--store", config->store, true},
+        {"--log-file", config->log_file, true},  {"--ticket-keys", config->ticket_keys, true},
+    };
+
+    memcpy(paths, all, sizeof all);
+}
+
+enum sl_status sl_server_try_confinement(const struct sl_server_config *config, const char *user,
+                                         struct sl_confinement *confinement)
+{
+    struct sl_confine_path paths[CONFINE_PATHS];
+
+    name_paths(config, paths);
+    return sl_confine_try(user, paths, CONFINE_PATHS, confinement);
+}
+
+static void confine(struct sl_server *server, const struct sl_server_config *config)
+{
+    struct sl_confine_path paths[CONFINE_PATHS];
+    struct sl_confinement confinement;
+
+    if (!config->confine) {
+        sl_log_line(server->shared.log, SL_LOG_WARNING, "not confined, because of --confine no");
+        return;
+    }
+    name_paths(config, paths);
+    sl_confine(paths, CONFINE_PATHS, &confinement);
+    sl_log_line(server->shared.log, SL_LOG_STORY, "confined: %s", confinement.in_force);
+    for (size_t i = 0; i < confinement.lacks_count; i++)
+        sl_log_line(server->shared.log, SL_LOG_WARNING, "confinement: %s", confinement.lacks[i]);
+}
+
+/* The order is that of confine.h: everything is open before, and threads come after. */
 static enum sl_status set_up(struct sl_server *server, const struct sl_server_config *config,
                              char *error)
 {
-    enum sl_status status = sl_loop_new(&server->loop);
+    enum sl_status status;
 
+    if (config->confine)
+        sl_confine_prepare();
+    status = sl_loop_new(&server->loop);
     if (status == SL_OK)
         status = take_signals(server);
     if (status == SL_OK)
@@ -271,10 +317,13 @@ static enum sl_status set_up(struct sl_server *server, const struct sl_server_co
     if (status == SL_OK)
         status = open_store(server, config, error);
     if (status == SL_OK)
-        status = start_threads(server, config, error);
-    if (status == SL_OK)
         status = listen_all(server, config, error);
-    return status;
+    if (status == SL_OK)
+        status = sl_user_settle(error, SL_SERVER_ERROR_SIZE);
+    if (status != SL_OK)
+        return status;
+    confine(server, config);
+    return start_threads(server, config, error);
 }
 
 static void tell_where(struct sl_server *server)
@@ -350,6 +399,7 @@ enum sl_status sl_server_close(struct sl_server *server)
     stop_workers(shared->handshakes, shared->handshake_count);
     stop_workers(shared->io, shared->io_count);
     status = sl_committer_stop(shared->committer);
+    sl_store_close(server->store);
     free_workers(shared->handshakes, shared->handshake_count);
     free_workers(shared->io, shared->io_count);
     sl_streams_free(shared->streams);

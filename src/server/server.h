@@ -14,6 +14,7 @@
 #ifndef SL_SERVER_SERVER_H
 #define SL_SERVER_SERVER_H
 
+#include "server/confine.h"
 #include "server/shared.h"
 
 enum { SL_SERVER_LISTENERS_MAX = 16, SL_SERVER_ERROR_SIZE = 512 };
@@ -27,6 +28,8 @@ struct sl_server_config {
     int64_t resume_max_age_ms;                   /* after a full handshake; 0: no resumption */
     const char *ticket_keys;                     /* file that keeps ticket keys; null: none */
     bool move_aside;                             /* a damaged store is renamed, not refused */
+    const char *log_file;                        /* that `log` writes to, or null */
+    bool confine;                                /* see server/confine.h */
     size_t io_threads;                           /* 1 or more */
     size_t handshake_threads;                    /* 1 or more */
     struct sl_server_limits limits;
@@ -36,14 +39,24 @@ struct sl_server_config {
 struct sl_server;
 
 /*
- * Loads and checks everything, opens the store, starts the threads and listens.
+ * Loads and checks everything, opens the store, listens, gives up what rights of the process it no
+ * longer needs (for good), and starts the threads.
  * SL_OK         `*server` is the caller's; the strings of `config` must outlive it.
  * SL_BAD_INPUT  A file or value can't be used; `error` has one sentence; likewise
- * SL_IO         (store, address, threads), SL_LIMIT (the store is in use) and SL_NOMEM.
+ * SL_IO         (store, address, threads), SL_LIMIT (the store is in use), SL_DENIED (rights that
+ *               can't be given up) and SL_NOMEM.
  */
 SL_MUST_USE enum sl_status sl_server_open(const struct sl_server_config *config,
                                           struct sl_server **server,
                                           char error[static SL_SERVER_ERROR_SIZE]);
+
+/*
+ * What would be left of the rights of this process after it became `user` (null: nobody else) and
+ * opened the server; tried in a child. SL_IO: none could be made.
+ */
+SL_MUST_USE enum sl_status sl_server_try_confinement(const struct sl_server_config *config,
+                                                     const char *user,
+                                                     struct sl_confinement *confinement);
 
 /*
  * Serves until SIGTERM or SIGINT; SIGHUP reloads trust, SIGUSR1 reopens the log. Then drains:

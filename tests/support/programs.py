@@ -169,9 +169,11 @@ class Server(Program):
         self.pki = pki
         pair = pair or pki.server("localhost")
         listening = ["--listen", listen] if listen else []
+        # What valgrind does would be refused to it.
+        confining = ["--confine", "no"] if WRAP else []
         super().__init__(
             folder, SERVER, "--cafile", cafile or pki.good_ca.cert, "--cert", pair.cert, "--key",
-            pair.key, "--store", self.store, *listening, *more, **options)
+            pair.key, "--store", self.store, *listening, *confining, *more, **options)
         self.log = None
         for at, option in enumerate(more):
             if option == "--log-file":

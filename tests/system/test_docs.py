@@ -298,6 +298,8 @@ class ReadmeTest(ClientTest):
     def without_places(story):
         """A server's story without what differs from machine to machine."""
         story = re.sub(r"working on \S+ \(\S+\)", "working on HOST", story)
+        story = re.sub(r"(?m)^confined: user .+$", "confined", story)
+        story = re.sub(r"(?m)^confinement: .+\n", "", story)
         story = re.sub(r"(\[[0-9a-f:]+\]|\d+\.\d+\.\d+\.\d+):\d+", "ADDRESS", story)
         return re.sub(r"TLSv1\.[23], TLS[A-Z0-9_-]+", "SUITE", story).splitlines()
 

@@ -68,6 +68,7 @@ class ConsoleTest(ServerTest):
         story = (
             rf"\Aworking on {re.escape(socket.gethostname())}\S* \([0-9a-f.:]+\)\n"
             rf"starting up on 127\.0\.0\.1:{server.address[1]}\n"
+            r"(confined: user [^\n]+\n(confinement: [^\n]+\n)*|not confined, [^\n]+\n)"
             r"waiting for sensors\n"
             rf"connection from {peer}\n"
             rf"authenticated {peer} as attic with {re.escape(version)}, TLS[-_0-9A-Z]+, "

@@ -12,3 +12,6 @@ sl_test(NAME test_committer SOURCES test_committer.c "${server}/committer.c" "${
     LINK sl_store sl_test_peer sl_sqlite LABEL "unit;threaded")
 sl_test(NAME test_reminder SOURCES test_reminder.c "${server}/reminder.c" LINK sl_test_peer)
 target_link_options(test_reminder PRIVATE -Wl,--wrap=sl_clock_monotonic_ms)
+sl_test(NAME test_user SOURCES test_user.c LINK sl_confine)
+sl_test(NAME test_confine SOURCES test_confine.c LINK sl_confine Threads::Threads)
+sl_test(NAME test_confine_calls SOURCES test_confine_calls.c LINK sl_confine)
