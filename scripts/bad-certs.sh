@@ -32,8 +32,7 @@ The table, which is also DIR/catalogue.tsv, has a line for each, and tabs betwee
   name     its files are NAME.crt and NAME.key, or NAME.crt, or NAME.crl
   role     who presents it: sensor, server; or how it is used: ca (--cafile), crl (--crlfile)
   says     who refuses it: server, client; or load: the program that would use it itself
-  reason   an id of docs/reasons.md; ID/ID: with TLS 1.2 and with TLS 1.3, where OpenSSL at the
-           other end differs; with load, words of the sentence (and the exit code is 78)
+  reason   an id of docs/reasons.md; ID/ID: with TLS 1.2 and with TLS 1.3, where they differ; with load, words of the sentence (and the exit code is 78)
   what     is wrong with it
 
 DIR is made, or is an older catalogue, which is replaced. Dates in it are good for a day.
@@ -325,7 +324,7 @@ sensors_by_issuer() {
     row sensor-large sensor server handshake-too-large \
         "it has 4000 bytes, more than is read of a stranger" \
         leaf "other=DER:$(der 04 "$(printf '00%.0s' {1..4000})")"
-    row sensor-long-chain sensor server handshake-too-large \
+    row sensor-long-chain sensor server handshake-too-many-certs/handshake-too-large \
         "24 CAs of one name come with it, on a slow curve: trying all of them would take seconds" long_chain
 }
 
