@@ -4,7 +4,8 @@
 # check_install.sh -- installs sensorlink, as a static and as a shared library, into temporary
 # prefixes and builds and runs tests/install against each, through CMake and through pkg-config,
 # with nothing of this tree in sight but the prefix. Also looks at what is in the prefix, and at
-# what the shared library shows. Prints "ok WORDS" or "failed WORDS" for each.
+# what the shared library shows; and builds the client with Mbed TLS found by pkg-config. Prints
+# "ok WORDS" or "failed WORDS" for each.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 70
 
@@ -133,6 +134,27 @@ hardened() { # FILE
         ! grep -q 'GNU_STACK.*E ' <<<"$headers"
 }
 
+# Files for pkg-config as Debian 13 ships them, where the system has none.
+describe_mbedtls() { # FOLDER
+    local module
+    mkdir -p "$1"
+    for module in mbedtls mbedx509 mbedcrypto; do
+        pkg-config --exists "$module" ||
+            printf 'Name: %s\nDescription: %s\nVersion: 0\nLibs: -l%s\n' \
+                "$module" "$module" "$module" >"$1/$module.pc"
+    done
+}
+
+# Mbed TLS is found as CMake package or by headers and libraries everywhere else.
+by_mbedtls_pkgconfig() { # FOLDER
+    local -x PKG_CONFIG_PATH=$1/pc
+    describe_mbedtls "$1/pc" &&
+        cmake --preset default -B "$1" -G Ninja -DCMAKE_DISABLE_FIND_PACKAGE_MbedTLS=ON \
+            -DSENSORLINK_TESTS=OFF | tee "$1/configure" &&
+        grep -q 'Mbed TLS .* (pkg-config)' "$1/configure" &&
+        cmake --build "$1" --target sensorlink-client && "$1/bin/sensorlink-client" --version
+}
+
 for kind in static shared; do
     prefix=$work/$kind
     shared=OFF
@@ -149,6 +171,7 @@ for kind in static shared; do
 done
 try "shared: shows what the headers declare" shows_declared "$work/shared"
 try "shared: the library is hardened" hardened "$work/shared/lib/libsensorlink.so"
+try "builds with Mbed TLS by pkg-config" by_mbedtls_pkgconfig "$work/by-pkgconfig"
 for program in "${PROGRAMS[@]}"; do
     try "$program is hardened" hardened "$work/static/bin/$program"
 done

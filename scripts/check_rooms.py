@@ -28,13 +28,15 @@ OWNERS = (
     # Addresses as text are also names in certificates.
     (re.compile(r"^arpa/"), ("src/net/", "src/tls/")),
     (re.compile(r"^(ini|INIReader)\.h$"), ("src/base/option",)),
+    (re.compile(r"^seccomp\.h$"), ("src/server/confine_calls.c",)),
+    (re.compile(r"^linux/landlock\.h$"), ("src/server/confine_files.c",)),
 )
 
 # Targets that aren't named sl_<room>, and the libraries outside with those who may link them.
 ROOM_OF_TARGET = {"options": "base", "checklist": "base", "inspect": "tls", "loop": "net",
-                  "sources": "client"}
+                  "sources": "client", "confine": "server"}
 LINKERS = {"sl_mbedtls": ("sl_tls",), "sl_sqlite": ("sl_store", "sl_spool"), "sl_uv": ("sl_loop",),
-           "sl_inih": ("sl_options",)}
+           "sl_inih": ("sl_options",), "sl_seccomp": ("sl_confine",)}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 TARGET = re.compile(r"sl_(room|program)\s*\(([^)]*)\)")
@@ -119,7 +121,9 @@ GOOD = {
     "src/programs/server.c": '#include "server/server.h"\n',
     "src/base/CMakeLists.txt": "sl_room(NAME base SOURCES a.c)\n"
                                "sl_room(NAME options SOURCES options.c LINK sl_base sl_inih)\n",
-    "src/server/CMakeLists.txt": "sl_room(NAME server SOURCES a.c LINK sl_tls sl_loop sl_wire)\n",
+    "src/server/confine_calls.c": "#include <seccomp.h>\n",
+    "src/server/CMakeLists.txt": "sl_room(NAME confine SOURCES a.c LINK sl_base sl_seccomp)\n"
+                                 "sl_room(NAME server SOURCES a.c LINK sl_tls sl_loop sl_confine)\n",
     "src/programs/CMakeLists.txt": "sl_program(NAME sensorlink-log SOURCES log.c LINK sl_store)\n",
 }
 
@@ -137,6 +141,10 @@ BAD = {
     "sockets outside net": {"src/server/a.c": "#include <sys/socket.h>\n"},
     "addresses outside net": {"src/server/a.c": "#include <arpa/inet.h>\n"},
     "sockets in tls": {"src/tls/a.c": "#include <netinet/in.h>\n"},
+    "seccomp outside its file": {"src/server/confine.c": "#include <seccomp.h>\n"},
+    "Landlock outside its file": {"src/server/server.c": "#include <linux/landlock.h>\n"},
+    "server links seccomp": {
+        "src/server/CMakeLists.txt": "sl_room(NAME server SOURCES a.c LINK sl_seccomp)"},
     "ini outside options": {"src/base/log.c": "#include <ini.h>\n"},
     "public header looks inside": {"include/sensorlink/a.h": '#include "base/bytes.h"\n'},
     "unknown room": {"src/attic/a.c": "\n"},

@@ -41,7 +41,8 @@ struct sl_client_addresses {
 };
 
 enum sl_client_event_kind {
-    SL_CLIENT_CONNECTED,    /* the server answered `welcome`: it has authenticated us */
+    SL_CLIENT_CONNECTED,    /* the server answered `welcome`: it has authenticated us; a second
+                               time without DISCONNECTED: a renewed certificate took over */
     SL_CLIENT_ACKNOWLEDGED, /* all up to `seq` is on the server's disk; the spool forgets it */
     SL_CLIENT_REFUSED,      /* the server will never log reading `seq`: `reason`, `text` */
     SL_CLIENT_DISCONNECTED, /* the session ended or a try failed: `reason`, `text`, `retry_ms` */
@@ -63,7 +64,9 @@ struct sl_client_event {
     const char *server;   /* CONNECTED: the address in use, with its port */
     const char *protocol; /* CONNECTED: "TLSv1.3" */
     const char *suite;    /* CONNECTED: "TLS1-3-AES-128-GCM-SHA256" */
-    const char *reason;   /* a stable id such as "server-cert-expired" (docs/library.md) */
+    int resumed;          /* CONNECTED: 1 where the last session was resumed: no certificates */
+    const char *reason;   /* a stable id such as "server-cert-expired" (docs/library.md);
+                             CONNECTED: "renewed" where a renewed certificate is new there */
     const char *text;     /* one sentence for people */
 };
 
@@ -86,6 +89,10 @@ struct sl_client_config {
     int64_t backoff_min_ms; /* ceiling of the first pause (full jitter below it); 0: 1,000 */
     int64_t backoff_max_ms; /* ceiling of any pause; 0: 60,000 */
     int64_t refused_ms;     /* longest pause after being refused; 0: 300,000 */
+
+    /* The certificate's end, and its renewal while the client runs (docs/library.md). */
+    int64_t expiry_warning_ms; /* warn when it ends sooner than this; 0: 14 days */
+    int64_t renewal_check_ms;  /* connected, look for renewed files so often; 0: 60,000 */
 
     /*
      * Caps on the spool. Readings that are given up become gaps, which reach the server in their
@@ -119,8 +126,9 @@ struct sl_client_config {
 
 /*
  * Checks the configuration and reads the certificates; nothing is sent before the first step.
- * All strings are copied. The files are read again before each later connection, so a renewed
- * certificate is taken up; where they can't be used then, the ones from before are.
+ * All strings are copied. Files that are renewed later are noticed before each connection and while
+ * there is one, and tried on a second connection beside it; where they can't be used or are
+ * refused, the ones from before are used on.
  *
  * SL_OK         `*client` is the caller's, and owns config->spool.
  * SL_BAD_INPUT  A file or value can't be used, or the spool is another sensor's; `error` says
@@ -205,6 +213,9 @@ int64_t sl_client_clock_floor_us(const struct sl_client *client);
 
 /* Ends the pause before the next try (the network came back, say). */
 void sl_client_retry_now(struct sl_client *client);
+
+/* Looks at the certificate files now, and lets those be tried again that were refused. */
+void sl_client_reload(struct sl_client *client);
 
 /* One sentence about the last failure, valid until the next call; never null. */
 const char *sl_client_error(const struct sl_client *client);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The libraries we stand on, each as one imported interface target, however the system describes
-# them: sl_mbedtls, sl_sqlite, sl_uv, sl_inih. This file is also installed beside
+# them: sl_mbedtls, sl_sqlite, sl_uv, sl_inih, sl_seccomp. This file is also installed beside
 # SensorlinkConfig.cmake, because a static libsensorlink needs its user to link some of them.
 #
 # Set SENSORLINK_NEEDS beforehand to a shorter list to find only those.
@@ -10,7 +10,7 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
 if(NOT DEFINED SENSORLINK_NEEDS)
-    set(SENSORLINK_NEEDS mbedtls sqlite uv inih)
+    set(SENSORLINK_NEEDS mbedtls sqlite uv inih seccomp)
 endif()
 
 function(sl_wrap target)
@@ -68,4 +68,7 @@ if("uv" IN_LIST SENSORLINK_NEEDS)
 endif()
 if("inih" IN_LIST SENSORLINK_NEEDS)
     sl_find_by_pkgconfig(sl_inih inih 55)
+endif()
+if("seccomp" IN_LIST SENSORLINK_NEEDS)
+    sl_find_by_pkgconfig(sl_seccomp libseccomp 2.5)
 endif()

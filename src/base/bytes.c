@@ -17,6 +17,14 @@ struct sl_bytes sl_bytes_of(const char *text)
     return (struct sl_bytes){.at = text, .len = strlen(text)};
 }
 
+int sl_hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *at = c == '\0' ? NULL : strchr(digits, c);
+
+    return at == NULL ? -1 : (int)((at - digits) % 16);
+}
+
 bool sl_bytes_equal(struct sl_bytes a, struct sl_bytes b)
 {
     /* memcmp() must not be given a null pointer, not even for no bytes (C11, 7.24.1). */

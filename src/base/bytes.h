@@ -29,6 +29,9 @@ struct sl_buffer {
 /* A view of a zero-terminated string, without its zero. */
 struct sl_bytes sl_bytes_of(const char *text);
 
+/* The value of a hex digit in either case, or -1. */
+int sl_hex_digit(char c);
+
 /* True where both hold the same bytes. */
 bool sl_bytes_equal(struct sl_bytes a, struct sl_bytes b);
 

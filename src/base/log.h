@@ -6,8 +6,12 @@
  * peer sent must be printed through sl_log_clean(): control characters, quotes and bytes
  * that are not UTF-8 come out as \xNN, so no peer can write terminal codes or forge a line.
  *
+ * A log never stops its program: where a pipe that nobody reads or a stopped terminal takes no
+ * more, it is waited for at most 200 ms, and then lines are left out until one gets out again; the
+ * number of those that are missing goes before that one.
+ *
  * Memory   sl_log_open() allocates; the caller frees with sl_log_free().
- * Limits   A line is cut at SL_LOG_LINE_MAX bytes.
+ * Limits   A line is cut at SL_LOG_LINE_MAX bytes. A disk that is slow is waited for.
  * Threads  A log may be used from any thread at once; writing holds a mutex.
  */
 #ifndef SL_BASE_LOG_H

@@ -12,6 +12,8 @@
 #ifndef SL_BASE_PEER_H
 #define SL_BASE_PEER_H
 
+#include <stdint.h>
+
 struct sl_peer;
 
 /*
@@ -19,6 +21,9 @@ struct sl_peer;
  * peer.
  */
 const char *sl_peer_name(const struct sl_peer *peer);
+
+/* When the peer's certificate is no longer good, in microseconds since 1970 UTC. */
+int64_t sl_peer_expires_us(const struct sl_peer *peer);
 
 /* One more holder; returns `peer`. */
 struct sl_peer *sl_peer_ref(struct sl_peer *peer);

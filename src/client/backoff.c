@@ -36,6 +36,12 @@ static int64_t ceiling_after(const struct sl_backoff *backoff, unsigned doubling
     return ceiling;
 }
 
+bool sl_backoff_is_refusal(const struct sl_backoff *backoff, enum sl_pause_cause cause)
+{
+    return cause == SL_PAUSE_REFUSED ||
+           (cause == SL_PAUSE_SILENT && backoff->silent + 1 >= SL_SILENT_IS_REFUSED);
+}
+
 int64_t sl_backoff_pause(struct sl_backoff *backoff, enum sl_pause_cause cause, int64_t retry_ms,
                          uint64_t random)
 {

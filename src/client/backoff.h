@@ -14,6 +14,7 @@
 #ifndef SL_CLIENT_BACKOFF_H
 #define SL_CLIENT_BACKOFF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum sl_pause_cause {
@@ -43,6 +44,9 @@ void sl_backoff_success(struct sl_backoff *backoff);
 
 /* The server welcomed us: silence before that meant no refusal. */
 void sl_backoff_welcomed(struct sl_backoff *backoff);
+
+/* True where a failure of this kind, if it comes next, is a refusal or counts as one. */
+bool sl_backoff_is_refusal(const struct sl_backoff *backoff, enum sl_pause_cause cause);
 
 /*
  * Counts a failure and gives the pause after it in milliseconds, 0 or more. `retry_ms` is the

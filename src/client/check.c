@@ -142,7 +142,7 @@ void sl_client_check(const struct sl_client_check *check, struct sl_checklist *l
     struct sl_client_config link = *check->link;
     char name[SL_SENSOR_NAME_MAX + 1];
 
-    sl_inspect_trust(SL_ROLE_SENSOR, &files, check->warning_ms, list, name);
+    sl_inspect_trust(SL_ROLE_SENSOR, &files, link.expiry_warning_ms, list, name);
     if (sl_checklist_reaches_database(list, "--spool", check->spool, "the client makes it"))
         look_at_spool(check, name, list);
     check_sources(check, list);
@@ -155,5 +155,5 @@ void sl_client_check(const struct sl_client_check *check, struct sl_checklist *l
         sl_checklist_add(list, SL_VERDICT_WARNING, "--online",
                          "%s isn't tried before the faults above are mended", link.host);
     else
-        sl_probe_server(&link, check->warning_ms, list);
+        sl_probe_server(&link, list);
 }

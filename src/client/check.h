@@ -16,15 +16,14 @@
 #include "sensorlink/sensorlink.h"
 
 struct sl_client_check {
-    const struct sl_client_config *link; /* host, port, files, times */
+    const struct sl_client_config *link; /* host, port, files, times; all of them given */
     const char *spool;                   /* its file */
     const char *floor_file;              /* --clock-floor; null: none */
     const struct sl_sample *samples;     /* --read and --exec */
     size_t sample_count;
     const char *const *messages; /* --message */
     size_t message_count;
-    int64_t warning_ms; /* what ends within this time is a warning */
-    bool online;        /* also connect, once (probe.h) */
+    bool online; /* also connect, once (probe.h) */
 };
 
 /* Adds a point for each thing looked at. */

@@ -56,7 +56,8 @@ static enum sl_status check_config(const struct sl_client_config *config, char *
     else if (!config->ca_file || !config->cert_file || !config->key_file)
         wrong = "a CA file, a certificate and its key are needed";
     else if (config->window < 0 || config->connect_ms < 0 || config->idle_ms < 0 ||
-             config->backoff_min_ms < 0 || config->backoff_max_ms < 0 || config->refused_ms < 0)
+             config->backoff_min_ms < 0 || config->backoff_max_ms < 0 || config->refused_ms < 0 ||
+             config->renewal_check_ms < 0 || config->expiry_warning_ms < 0)
         wrong = "window and times can't be negative";
     else if (config->spool_max_readings < 0 || config->spool_max_age_ms < 0 ||
              config->spool_max_age_ms > INT64_MAX / 1000000)
@@ -87,15 +88,17 @@ static void configure(struct sl_client *client, const struct sl_client_config *c
         client->floor_us = config->clock_floor_us;
     client->on_event = config->on_event;
     client->ctx = config->ctx;
-    client->dial = (struct sl_dial){
-        .host = client->host,
-        .port = config->port ? config->port : PORT,
-        .connect_ms = or_default(config->connect_ms, CONNECT_MS),
-        .trust = client->trust,
-        .resolve = config->resolve,
-        .ctx = config->ctx,
-        .socket = {.fd = -1},
-    };
+    for (size_t i = 0; i < 2; i++)
+        client->dials[i] = (struct sl_dial){
+            .host = client->host,
+            .port = config->port ? config->port : PORT,
+            .connect_ms = or_default(config->connect_ms, CONNECT_MS),
+            .resumption = sl_resumption_new(), /* without memory each handshake is a full one */
+            .socket = {.fd = -1},
+        };
+    client->dial = &client->dials[0];
+    client->other = &client->dials[1];
+    client->resolve = config->resolve;
 }
 
 static bool copy_strings(struct sl_client *client, const struct sl_client_config *config)
@@ -105,14 +108,6 @@ static bool copy_strings(struct sl_client *client, const struct sl_client_config
     client->files[1] = strdup(config->cert_file);
     client->files[2] = strdup(config->key_file);
     return client->host && client->files[0] && client->files[1] && client->files[2];
-}
-
-static enum sl_status load_trust(const struct sl_client *client, struct sl_trust **trust,
-                                 char *error, size_t error_size)
-{
-    struct sl_trust_files files = {
-        .ca = client->files[0], .cert = client->files[1], .key = client->files[2]};
-    return sl_trust_load(SL_ROLE_SENSOR, &files, trust, error, error_size);
 }
 
 /* A spool in memory for a client that was given none. */
@@ -130,27 +125,6 @@ static enum sl_status make_spool(struct sl_client *client, char *error, size_t e
     return status;
 }
 
-/*
- * What is submitted goes into the spool before there is a server to ask, so the certificate's name
- * is held against the spool's first. A spool without a name gets the one that a server knows.
- */
-static enum sl_status check_owner(const struct sl_client *client, struct sl_spool *spool,
-                                  char *error, size_t error_size)
-{
-    struct sl_spool_state state = {0};
-    char name[SL_SENSOR_NAME_MAX + 1];
-
-    spool->functions->state(spool, &state);
-    if (state.sensor[0] == '\0' || !sl_trust_own_name(client->trust, name) ||
-        strcmp(state.sensor, name) == 0)
-        return SL_OK;
-    (void)snprintf(error, error_size,
-                   "this spool belongs to %s, and this certificate is %s's: give each sensor its "
-                   "own --spool",
-                   state.sensor, name);
-    return SL_BAD_INPUT;
-}
-
 enum sl_status sl_client_open(const struct sl_client_config *config, struct sl_client **client,
                               char *error, size_t error_size)
 {
@@ -165,10 +139,11 @@ enum sl_status sl_client_open(const struct sl_client_config *config, struct sl_c
         return SL_NOMEM;
     }
 
-    status = load_trust(made, &made->trust, error, error_size);
     configure(made, config);
-    if (status == SL_OK && config->spool)
-        status = check_owner(made, config->spool, error, error_size);
+    status = sl_renewal_open(made, config, error, error_size);
+    if (status == SL_OK && config->spool &&
+        !sl_renewal_fits(made->renewal.trust, config->spool, error, error_size))
+        status = SL_BAD_INPUT;
     if (status == SL_OK && !config->spool)
         status = make_spool(made, error, error_size);
     if (status != SL_OK) {
@@ -343,7 +318,7 @@ static enum sl_status commit(struct sl_client *client)
     return SL_IO;
 }
 
-static uint64_t draw_random(int64_t now_ms)
+uint64_t sl_client_draw(int64_t now_ms)
 {
     uint64_t random = 0;
     /* Without the system's randomness the clock must do: this only spreads retries. */
@@ -352,24 +327,31 @@ static uint64_t draw_random(int64_t now_ms)
     return random;
 }
 
-/* The try or session is over, for dial.failure: closes it, tells, and pauses. */
+/*
+ * The try or session is over, for dial->failure: goes back to the session before where this one was
+ * to show a renewed certificate; else closes it, tells, and pauses.
+ */
 static void give_up(struct sl_client *client)
 {
-    struct sl_failure failure = client->dial.failure;
-
     /* The step may have been long (a commit, a handshake), and `bye` asks for a pause from now. */
     int64_t now_ms = sl_clock_monotonic_ms();
 
+    if (sl_renewal_back(client, now_ms)) {
+        client->stage = SL_STAGE_UP;
+        client->again = true;
+        return;
+    }
     if (client->stage == SL_STAGE_UP && now_ms - client->up_ms >= HELD_MS)
         sl_backoff_success(&client->backoff);
-    sl_dial_clear(&client->dial);
-    int64_t pause_ms =
-        sl_backoff_pause(&client->backoff, failure.cause, failure.retry_ms, draw_random(now_ms));
+    bool refused = sl_backoff_is_refusal(&client->backoff, client->dial->failure.cause);
+    bool another = sl_renewal_failed(client, refused);
+    struct sl_failure failure = client->dial->failure;
+    sl_dial_clear(client->dial);
+    int64_t pause_ms = sl_backoff_pause(&client->backoff, another ? SL_PAUSE_FAILED : failure.cause,
+                                        failure.retry_ms, sl_client_draw(now_ms));
     client->stage = SL_STAGE_PAUSE;
     client->stage_end_ms = now_ms + pause_ms;
     client->again = false;
-    bool refused =
-        failure.cause == SL_PAUSE_REFUSED || client->backoff.silent >= SL_SILENT_IS_REFUSED;
     sl_client_tell(client, (struct sl_client_event){.kind = SL_CLIENT_DISCONNECTED,
                                                     .refused = refused,
                                                     .seq = client->acknowledged,
@@ -379,34 +361,8 @@ static void give_up(struct sl_client *client)
 }
 
 /*
- * Certificates are renewed while sensors run, so the files are read again before each connection.
- * Where that fails (half of them is written, say) the ones from before are good enough to try.
- */
-static void renew_trust(struct sl_client *client)
-{
-    struct sl_trust *trust = NULL;
-    char error[SL_FAILURE_TEXT_SIZE];
-
-    if (!client->dialled) {
-        client->dialled = true; /* they were read a moment ago */
-        return;
-    }
-    if (load_trust(client, &trust, error, sizeof(error)) == SL_OK) {
-        sl_trust_unref(client->trust);
-        client->trust = trust;
-        client->dial.trust = trust;
-        client->files_fail = false;
-    } else if (!client->files_fail) {
-        client->files_fail = true;
-        sl_client_tell(client, (struct sl_client_event){.kind = SL_CLIENT_FAULT,
-                                                        .reason = "own-certificate",
-                                                        .text = error});
-    }
-}
-
-/*
  * True where the clock can be right. Else every certificate would look "not valid yet", or an old
- * one valid again: dial.failure says so, and nothing is sent.
+ * one valid again: dial->failure says so, and nothing is sent.
  */
 static bool clock_can_be_right(struct sl_client *client)
 {
@@ -419,7 +375,7 @@ static bool clock_can_be_right(struct sl_client *client)
         return true;
     (void)sl_time_print_iso(now_us, shows);
     (void)sl_time_print_iso(floor_us, past);
-    sl_failure_set(&client->dial.failure, SL_PAUSE_FAILED, "clock-behind",
+    sl_failure_set(&client->dial->failure, SL_PAUSE_FAILED, "clock-behind",
                    "this machine's clock says %.10s, but %.10s is past: %s; set the clock, or no "
                    "certificate can be judged",
                    shows, past,
@@ -428,33 +384,40 @@ static bool clock_can_be_right(struct sl_client *client)
     return false;
 }
 
-static void step_dial(struct sl_client *client, int64_t now_ms)
+/* The dial's session is through its handshake. */
+static void greet(struct sl_client *client, int64_t now_ms)
 {
-    client->wanted = sl_dial_step(&client->dial, now_ms);
-    if (client->wanted == SL_WANT_READ || client->wanted == SL_WANT_WRITE)
-        return;
-    if (client->wanted != SL_OK || sl_uplink_hello(client) != SL_OK) {
-        give_up(client);
-        return;
-    }
     client->stage = SL_STAGE_WELCOMING;
-    client->stage_end_ms = now_ms + client->dial.connect_ms;
+    client->stage_end_ms = now_ms + client->dial->connect_ms;
+    if (sl_uplink_hello(client) != SL_OK)
+        give_up(client);
 }
 
-/* True where nothing came in time; dial.failure says so then. */
+static void step_dial(struct sl_client *client, int64_t now_ms)
+{
+    client->wanted = sl_dial_step(client->dial, now_ms);
+    if (client->wanted == SL_WANT_READ || client->wanted == SL_WANT_WRITE)
+        return;
+    if (client->wanted == SL_OK)
+        greet(client, now_ms);
+    else
+        give_up(client);
+}
+
+/* True where nothing came in time; dial->failure says so then. */
 static bool too_late(struct sl_client *client, int64_t now_ms)
 {
-    struct sl_failure *failure = &client->dial.failure;
+    struct sl_failure *failure = &client->dial->failure;
 
     if (client->stage == SL_STAGE_WELCOMING && now_ms >= client->stage_end_ms) {
         sl_failure_set(failure, SL_PAUSE_FAILED, "welcome-timeout",
-                       "%s took the connection but doesn't answer", client->dial.server);
+                       "%s took the connection but doesn't answer", client->dial->server);
         return true;
     }
     if (client->stage == SL_STAGE_UP && sl_uplink_busy(client) &&
         now_ms - client->progress_ms >= client->idle_ms) {
         sl_failure_set(failure, SL_PAUSE_FAILED, "no-acknowledgement",
-                       "%s has acknowledged nothing for %" PRId64 " seconds", client->dial.server,
+                       "%s has acknowledged nothing for %" PRId64 " seconds", client->dial->server,
                        client->idle_ms / 1000);
         return true;
     }
@@ -463,9 +426,12 @@ static bool too_late(struct sl_client *client, int64_t now_ms)
 
 static void step_uplink(struct sl_client *client, int64_t now_ms)
 {
+    sl_renewal_listen(client, now_ms);
     enum sl_status status = sl_uplink_step(client, now_ms);
-    if (client->stage == SL_STAGE_WELCOMING && client->sender.welcomed)
+    if (client->stage == SL_STAGE_WELCOMING && client->sender.welcomed) {
         client->stage = SL_STAGE_UP;
+        sl_renewal_welcomed(client);
+    }
     if (status != SL_OK || too_late(client, now_ms))
         give_up(client);
 }
@@ -479,8 +445,7 @@ enum sl_status sl_client_step(struct sl_client *client)
     client->again = false;
     if (client->stage == SL_STAGE_PAUSE && now_ms >= client->stage_end_ms) {
         if (clock_can_be_right(client)) {
-            renew_trust(client);
-            sl_dial_start(&client->dial);
+            sl_renewal_dial(client, now_ms);
             client->stage = SL_STAGE_DIALLING;
         } else {
             give_up(client);
@@ -488,6 +453,8 @@ enum sl_status sl_client_step(struct sl_client *client)
     }
     if (client->stage == SL_STAGE_DIALLING)
         step_dial(client, now_ms);
+    if (client->stage == SL_STAGE_UP && sl_renewal_step(client, now_ms))
+        greet(client, now_ms);
     if (client->stage == SL_STAGE_WELCOMING || client->stage == SL_STAGE_UP)
         step_uplink(client, now_ms);
     if (status != SL_OK) /* outranks what failed since on the network */
@@ -498,7 +465,7 @@ enum sl_status sl_client_step(struct sl_client *client)
 
 int sl_client_fd(const struct sl_client *client)
 {
-    return client->stage == SL_STAGE_PAUSE ? -1 : client->dial.socket.fd;
+    return client->stage == SL_STAGE_PAUSE ? -1 : client->dial->socket.fd;
 }
 
 int sl_client_wants(const struct sl_client *client)
@@ -507,7 +474,7 @@ int sl_client_wants(const struct sl_client *client)
         return 0;
     if (client->stage == SL_STAGE_DIALLING)
         return client->wanted == SL_WANT_READ ? SL_CLIENT_READABLE : SL_CLIENT_WRITABLE;
-    bool waits = sl_session_waiting(client->dial.session) > 0;
+    bool waits = sl_session_waiting(client->dial->session) > 0;
     return SL_CLIENT_READABLE | (waits ? SL_CLIENT_WRITABLE : 0);
 }
 
@@ -521,9 +488,12 @@ int64_t sl_client_deadline_ms(const struct sl_client *client)
     if (client->stage == SL_STAGE_PAUSE || client->stage == SL_STAGE_WELCOMING)
         due_ms = client->stage_end_ms;
     else if (client->stage == SL_STAGE_DIALLING)
-        due_ms = client->dial.deadline_ms;
+        due_ms = client->dial->deadline_ms;
     else if (sl_uplink_busy(client))
         due_ms = client->progress_ms + client->idle_ms;
+    int64_t renewal_ms = sl_renewal_due_ms(client, now_ms);
+    if (renewal_ms < due_ms)
+        due_ms = renewal_ms;
 
     if (due_ms <= now_ms)
         return 0;
@@ -535,7 +505,7 @@ void sl_client_progress(const struct sl_client *client, struct sl_client_progres
     struct sl_spool_state state;
     client->spool->functions->state(client->spool, &state);
 
-    bool up = client->stage == SL_STAGE_UP;
+    bool up = client->stage == SL_STAGE_UP || sl_renewal_hands_over(client);
     progress->submitted = state.last;
     progress->kept = state.readings;
     progress->acknowledged = client->acknowledged;
@@ -568,9 +538,14 @@ void sl_client_close(struct sl_client *client)
     if (!client)
         return;
     if (client->stage == SL_STAGE_WELCOMING || client->stage == SL_STAGE_UP)
-        (void)!sl_session_close(client->dial.session);
-    sl_dial_clear(&client->dial);
-    sl_trust_unref(client->trust);
+        (void)!sl_session_close(client->dial->session);
+    if (sl_renewal_hands_over(client))
+        (void)!sl_session_close(client->other->session);
+    for (size_t i = 0; i < 2; i++) {
+        sl_dial_clear(&client->dials[i]);
+        sl_resumption_free(client->dials[i].resumption);
+    }
+    sl_renewal_clear(&client->renewal);
     sl_spool_close(client->spool);
     for (size_t i = 0; i < sizeof(client->files) / sizeof(client->files[0]); i++)
         free(client->files[i]);

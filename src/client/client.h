@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * client.h -- what the files of the client share: client.c moves it from stage to stage,
- * uplink.c does the work while there is a session.
+ * uplink.c does the work while there is a session, renewal.c brings another certificate.
  *
  *   PAUSE -> DIALLING -> WELCOMING -> UP
  *     ^---------'------------'--------'     each failure: a pause, then again
@@ -18,6 +18,7 @@
 
 #include "client/cap.h"
 #include "client/dial.h"
+#include "client/renewal.h"
 #include "link/sender.h"
 
 enum sl_client_stage {
@@ -29,29 +30,32 @@ enum sl_client_stage {
 
 struct sl_client {
     char *host;
-    char *files[3]; /* CA, certificate, key: read again before each connection but the first */
-    struct sl_trust *trust;
-    bool files_fail; /* the last reading of them failed, which was told */
-    bool dialled;    /* the first connection was tried */
+    char *files[SL_RENEWAL_FILES]; /* CA, certificate, key */
+    struct sl_renewal renewal;
     struct sl_spool *spool;
     struct sl_cap cap;
     int64_t floor_us; /* the clock can't be before this (floor.h) */
     int64_t floor_ms; /* monotonic clock when a server confirmed that; 0: none did */
     int64_t window;
     int64_t idle_ms;
+    enum sl_status (*resolve)(void *ctx, const char *host, struct sl_client_addresses *addresses);
     void (*on_event)(void *ctx, const struct sl_client_event *event);
     void *ctx;
 
     enum sl_client_stage stage;
     int64_t stage_end_ms; /* PAUSE: next try; WELCOMING: patience ends */
     struct sl_backoff backoff;
-    struct sl_dial dial;
+    struct sl_dial dials[2];
+    struct sl_dial *dial;  /* of these, the one in use */
+    struct sl_dial *other; /* tries a renewed certificate beside it (renewal.h) */
     struct sl_sender sender;
+    struct sl_sender other_sender;
     enum sl_status wanted; /* DIALLING: what the dial waits for */
     bool again;            /* there is more to do at once */
     bool dirty;            /* something was submitted since the last commit */
 
     int64_t hello_us;     /* wall clock when `stream` was sent */
+    int64_t offset_us;    /* the server's clock minus ours, until the server is told; or none */
     int64_t up_ms;        /* monotonic clock of `welcome` */
     int64_t progress_ms;  /* of the last acknowledgement, or when the window began to fill */
     int64_t acknowledged; /* highest number known to be on the server's disk */
@@ -64,15 +68,21 @@ struct sl_client {
 /* Tells the owner. Strings of `event` that are null become empty. */
 void sl_client_tell(struct sl_client *client, struct sl_client_event event);
 
-/* Sends `stream`. SL_OK, or a failure in dial.failure. */
+/* Random bits to spread retries with. */
+uint64_t sl_client_draw(int64_t now_ms);
+
+/* Sends `stream`. SL_OK, or a failure in dial->failure. */
 SL_MUST_USE enum sl_status sl_uplink_hello(struct sl_client *client);
 
 /*
  * Receives, acts on what came, sends what the window takes.
  * SL_OK  Nothing more can be done now (or client->again is set).
- * SL_IO  The session is over: dial.failure says why.
+ * SL_IO  The session is over: dial->failure says why.
  */
 SL_MUST_USE enum sl_status sl_uplink_step(struct sl_client *client, int64_t now_ms);
+
+/* Receives only. Statuses as above. */
+SL_MUST_USE enum sl_status sl_uplink_listen(struct sl_client *client, int64_t now_ms);
 
 /* True while readings are sent and not acknowledged. */
 bool sl_uplink_busy(const struct sl_client *client);

@@ -143,6 +143,7 @@ static enum sl_status start_handshake(struct sl_dial *dial)
     enum sl_status status = sl_session_new_client(dial->trust, sl_socket_transport(&dial->socket),
                                                   dial->host, &dial->session);
     if (status == SL_OK) {
+        sl_session_resume(dial->session, dial->resumption);
         dial->state = SL_DIAL_HANDSHAKING;
         return SL_OK;
     }

@@ -52,6 +52,7 @@ struct sl_dial {
     uint16_t port;
     int64_t connect_ms;
     struct sl_trust *trust;
+    struct sl_resumption *resumption; /* the last session with this host; null: none is kept */
     enum sl_status (*resolve)(void *ctx, const char *host, struct sl_client_addresses *addresses);
     void *ctx;
 

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,11 @@
 
 #include "base/clock.h"
 
-enum { LINE_SIZE = 64 };
+enum {
+    LINE_SIZE = 64,
+    WHY_SIZE = 96,
+    KEEP_MS = 3600000 /* between two writings */
+};
 
 enum sl_status sl_floor_file_read(const char *path, int64_t *floor_us)
 {
@@ -66,4 +69,25 @@ enum sl_status sl_floor_file_write(const char *path, int64_t floor_us)
     free(beside);
     errno = code;
     return status;
+}
+
+void sl_floor_file_keep(struct sl_floor_file *file, struct sl_runner *runner, int64_t floor_us,
+                        int64_t now_ms)
+{
+    char why[WHY_SIZE];
+
+    if (!file->path)
+        return;
+    file->written_ms = now_ms;
+    enum sl_status status = sl_floor_file_write(file->path, floor_us);
+    int code = errno;
+    if (status != SL_OK && !file->fails)
+        sl_runner_warn(runner, "%s can't be written (%s)", file->path,
+                       strerror_r(code, why, sizeof(why)));
+    file->fails = status != SL_OK;
+}
+
+bool sl_floor_file_is_due(const struct sl_floor_file *file, int64_t now_ms)
+{
+    return file->written_ms > 0 && now_ms - file->written_ms >= KEEP_MS;
 }

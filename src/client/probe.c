@@ -27,7 +27,7 @@ struct probe {
 /* What can be said once the server has proved who it is, and before it has judged us. */
 static void tell_session(struct probe *probe)
 {
-    const struct sl_dial *dial = &probe->client->dial;
+    const struct sl_dial *dial = probe->client->dial;
 
     probe->verified = true;
     sl_checklist_add(probe->list, SL_VERDICT_OK, "--host", "%s port %u: connected to %s",
@@ -55,6 +55,8 @@ static void tell_welcome(const struct probe *probe, const struct sl_client_event
     sl_checklist_add(probe->list, SL_VERDICT_OK, "admission",
                      "the server admits this sensor as %s; its answer took %.1f ms", event->name,
                      (double)trip_us / 1e3);
+    /* Nothing is kept of a check, so the server isn't told how far the clocks are apart. */
+    probe->client->offset_us = SL_TIME_NONE;
     if (event->server_us != SL_TIME_NONE)
         tell_clocks(probe, event->offset_us);
 }
@@ -84,7 +86,7 @@ static void probe_state(const struct sl_spool *spool, struct sl_spool_state *sta
     struct probe *probe = (struct probe *)spool;
 
     *state = (struct sl_spool_state){.stream = SL_STREAM_CHECK, .first = 1};
-    if (probe->client != NULL && !probe->verified && probe->client->dial.state == SL_DIAL_READY)
+    if (probe->client != NULL && !probe->verified && probe->client->dial->state == SL_DIAL_READY)
         tell_session(probe);
 }
 
@@ -145,11 +147,10 @@ static void wait_for(const struct sl_client *client)
     (void)poll(&ready, 1, (int)sl_client_deadline_ms(client)); /* an hour at most */
 }
 
-void sl_probe_server(const struct sl_client_config *config, int64_t warning_ms,
-                     struct sl_checklist *list)
+void sl_probe_server(const struct sl_client_config *config, struct sl_checklist *list)
 {
     struct probe probe = {
-        .spool = {.functions = &functions}, .list = list, .warning_ms = warning_ms};
+        .spool = {.functions = &functions}, .list = list, .warning_ms = config->expiry_warning_ms};
     struct sl_client_config once = *config;
     char error[ERROR_SIZE];
 

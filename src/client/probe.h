@@ -25,7 +25,6 @@
 /*
  * Tries once; its points go to `list`. What of `config` is about spools and events is left aside.
  */
-void sl_probe_server(const struct sl_client_config *config, int64_t warning_ms,
-                     struct sl_checklist *list);
+void sl_probe_server(const struct sl_client_config *config, struct sl_checklist *list);
 
 #endif

@@ -3,7 +3,6 @@
 #include "client/runner.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,11 +20,9 @@
 #include "client/progress.h"
 
 enum {
-    RETRY_MS = 1000,    /* the spool failed: try again */
-    FAREWELL_MS = 2000, /* for the last acknowledgements after a signal */
-    FLOOR_MS = 3600000, /* between two writings of the floor under the clock */
-    OFFSET_S = 1,       /* clocks that differ by less aren't worth a line */
-    WHY_SIZE = 96,
+    RETRY_MS = 1000,     /* the spool failed: try again */
+    FAREWELL_MS = 2000,  /* for the last acknowledgements after a signal */
+    OFFSET_US = 1000000, /* clocks that differ by less aren't worth a line */
     TEXT_SIZE = 1024
 };
 
@@ -50,9 +47,7 @@ struct sl_runner {
     bool drops_told;   /* that readings are given up, likewise */
     bool drops;        /* a full spool gives up its oldest readings */
     int64_t max_readings;
-    const char *floor_file; /* null: none */
-    bool floor_fails;       /* it couldn't be written, which was said */
-    int64_t floor_ms;       /* loop's clock of the last writing */
+    struct sl_floor_file floor;
 
     bool ended;   /* the source */
     bool leaving; /* a signal came */
@@ -171,21 +166,10 @@ static void leave_if_done(struct sl_runner *runner)
     leave(runner, whole ? EX_OK : EX_DATAERR);
 }
 
-/* Keeps the floor under the clock; a failure is said once, and concerns nothing else. */
 static void write_floor(struct sl_runner *runner)
 {
-    char why[WHY_SIZE];
-
-    if (!runner->floor_file)
-        return;
-    runner->floor_ms = sl_loop_now_ms(runner->loop);
-    enum sl_status status =
-        sl_floor_file_write(runner->floor_file, sl_client_clock_floor_us(runner->client));
-    int code = errno;
-    if (status != SL_OK && !runner->floor_fails)
-        sl_runner_warn(runner, "%s can't be written (%s)", runner->floor_file,
-                       strerror_r(code, why, sizeof(why)));
-    runner->floor_fails = status != SL_OK;
+    sl_floor_file_keep(&runner->floor, runner, sl_client_clock_floor_us(runner->client),
+                       sl_loop_now_ms(runner->loop));
 }
 
 /* Says how far this machine's clock is from the server's, where people would notice. */
@@ -193,7 +177,7 @@ static void tell_offset(struct sl_runner *runner, int64_t offset_us)
 {
     double offset_s = (double)offset_us / 1e6;
 
-    if (offset_s <= -OFFSET_S || offset_s >= OFFSET_S)
+    if (offset_us <= -OFFSET_US || offset_us >= OFFSET_US)
         sl_runner_warn(runner, "this machine's clock is %.1f s %s the server's",
                        offset_s < 0 ? -offset_s : offset_s, offset_s < 0 ? "ahead of" : "behind");
 }
@@ -204,8 +188,9 @@ static void connected(struct sl_runner *runner, const struct sl_client_event *ev
     runner->ending.misfit = false;
     runner->full_told = false;
     runner->drops_told = false;
-    story(runner, "connected to %s as %s (%s, %s)", event->server, event->name, event->protocol,
-          event->suite);
+    story(runner, "connected to %s as %s (%s, %s%s)%s", event->server, event->name, event->protocol,
+          event->suite, event->resumed ? ", resumed" : "",
+          event->reason[0] ? " with a renewed certificate" : "");
     tell_offset(runner, event->offset_us);
     write_floor(runner);
     int64_t left = kept(runner);
@@ -394,7 +379,7 @@ static void step(struct sl_runner *runner)
     struct sl_client_progress progress;
     sl_client_progress(runner->client, &progress);
     sl_progress_show(&runner->progress, &progress, sl_loop_now_ms(runner->loop));
-    if (runner->floor_ms > 0 && sl_loop_now_ms(runner->loop) - runner->floor_ms >= FLOOR_MS)
+    if (sl_floor_file_is_due(&runner->floor, sl_loop_now_ms(runner->loop)))
         write_floor(runner);
     leave_if_done(runner);
     if (runner->source_waits && has_room(runner) && runner->exit_code < 0)
@@ -487,6 +472,7 @@ static void on_signal(void *ctx, int signum)
     struct sl_runner *runner = ctx;
 
     if (signum == SIGHUP) { /* perhaps with a renewed certificate: don't wait any longer */
+        sl_client_reload(runner->client);
         sl_client_retry_now(runner->client);
         step(runner);
         return;
@@ -538,7 +524,7 @@ enum sl_status sl_runner_new(struct sl_loop *loop, const struct sl_runner_config
     made->loop = loop;
     made->log = config->log;
     made->timeout_ms = config->timeout_ms;
-    made->floor_file = config->floor_file;
+    made->floor.path = config->floor_file;
     made->drops = config->client.spool_full == SL_CLIENT_DROP_OLDEST;
     made->max_readings = config->client.spool_max_readings;
     made->echo = config->echo;
@@ -577,7 +563,7 @@ int sl_runner_run(struct sl_runner *runner)
     while (runner->exit_code < 0)
         sl_loop_run(runner->loop);
     sl_progress_hide(&runner->progress);
-    if (runner->floor_ms > 0)
+    if (runner->floor.written_ms > 0)
         write_floor(runner);
     return runner->exit_code;
 }

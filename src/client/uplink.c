@@ -32,9 +32,9 @@ bool sl_uplink_busy(const struct sl_client *client)
 /* Ends the session because of what the TLS session or the transport said. */
 static enum sl_status cut_off(struct sl_client *client, enum sl_status status)
 {
-    struct sl_failure *failure = &client->dial.failure;
-    const struct sl_refusal *refusal = sl_session_refusal(client->dial.session);
-    const char *server = client->dial.server;
+    struct sl_failure *failure = &client->dial->failure;
+    const struct sl_refusal *refusal = sl_session_refusal(client->dial->session);
+    const char *server = client->dial->server;
 
     if (refusal->reason == SL_REASON_PEER_REFUSED && !client->sender.welcomed)
         sl_failure_set_tls(failure, SL_PAUSE_REFUSED, refusal);
@@ -55,7 +55,7 @@ static enum sl_status cut_off(struct sl_client *client, enum sl_status status)
 /* The server knows more of this stream than this spool ever gave out. */
 static enum sl_status spool_behind(struct sl_client *client, int64_t server_last, int64_t own_last)
 {
-    struct sl_failure *failure = &client->dial.failure;
+    struct sl_failure *failure = &client->dial->failure;
     sl_failure_set(failure, SL_PAUSE_FAULT, "spool-behind",
                    "the server has this spool's readings up to %" PRId64
                    ", but the spool ends at %" PRId64
@@ -76,7 +76,7 @@ static enum sl_status spool_behind(struct sl_client *client, int64_t server_last
 static bool is_own_spool(struct sl_client *client, const char *name)
 {
     struct sl_spool *spool = client->spool;
-    struct sl_failure *failure = &client->dial.failure;
+    struct sl_failure *failure = &client->dial->failure;
 
     enum sl_status status =
         spool->functions->belong ? spool->functions->belong(spool, name) : SL_OK;
@@ -141,9 +141,11 @@ static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_
     char name[TEXT_SIZE];
     int64_t now_us = sl_clock_wall_us();
     int64_t offset_us = 0;
+    bool renewed = client->renewal.fresh && client->dial->trust == client->renewal.fresh;
 
     if (event->time_us != SL_TIME_NONE)
         offset_us = event->time_us - client->hello_us - (now_us - client->hello_us) / 2;
+    client->offset_us = event->time_us == SL_TIME_NONE ? SL_TIME_NONE : offset_us;
     client->up_ms = now_ms;
     client->progress_ms = now_ms;
     if (!is_own_spool(client, text_of(event->name, name)))
@@ -156,13 +158,15 @@ static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_
     raise_floor(client, now_us, event->time_us, now_ms);
     sl_client_tell(client,
                    (struct sl_client_event){.kind = SL_CLIENT_CONNECTED,
+                                            .reason = renewed ? "renewed" : "",
                                             .seq = event->seq,
                                             .server_us = event->time_us,
                                             .offset_us = offset_us,
                                             .name = name,
-                                            .server = client->dial.server,
-                                            .protocol = sl_session_protocol(client->dial.session),
-                                            .suite = sl_session_suite(client->dial.session)});
+                                            .server = client->dial->server,
+                                            .protocol = sl_session_protocol(client->dial->session),
+                                            .suite = sl_session_suite(client->dial->session),
+                                            .resumed = sl_session_resumed(client->dial->session)});
     if (event->seq + 1 < state.first)
         server_behind(client, event->seq, state.first);
     /*
@@ -189,7 +193,7 @@ static enum sl_status said_bye(struct sl_client *client, const struct sl_sender_
 {
     char reason[TEXT_SIZE];
     char text[TEXT_SIZE];
-    struct sl_failure *failure = &client->dial.failure;
+    struct sl_failure *failure = &client->dial->failure;
 
     (void)text_of(event->reason, reason);
     (void)text_of(event->text, text);
@@ -230,7 +234,7 @@ static enum sl_status act(struct sl_client *client, const struct sl_sender_event
     case SL_EVENT_BYE:
         return said_bye(client, event);
     case SL_EVENT_BROKEN:
-        sl_failure_set(&client->dial.failure, SL_PAUSE_FAILED, text_of(event->reason, reason),
+        sl_failure_set(&client->dial->failure, SL_PAUSE_FAILED, text_of(event->reason, reason),
                        "the server broke the protocol (%s)", text_of(event->reason, text));
         return SL_IO;
     case SL_EVENT_MORE:
@@ -244,7 +248,7 @@ static enum sl_status receive(struct sl_client *client, int64_t now_ms)
 {
     char bytes[RECEIVE_SIZE];
     size_t len = 0;
-    enum sl_status status = sl_session_read(client->dial.session, bytes, sizeof(bytes), &len);
+    enum sl_status status = sl_session_read(client->dial->session, bytes, sizeof(bytes), &len);
     if (status == SL_WANT_READ || status == SL_WANT_WRITE)
         return SL_WANT_READ;
     if (status != SL_OK)
@@ -291,12 +295,28 @@ static int pack(void *ctx, const struct sl_spool_item *item)
                              &client->out_len) != SL_OK;
 }
 
+/*
+ * Tells the server, once in a session, how far our clock is from its own: also where ours can't be
+ * right, because people want to know just that.
+ */
+static void pack_offset(struct sl_client *client)
+{
+    int64_t offset_us = client->offset_us;
+
+    client->offset_us = SL_TIME_NONE;
+    if (offset_us < -SL_OFFSET_MAX_US || offset_us > SL_OFFSET_MAX_US)
+        return;
+    (void)!sl_sender_clock(&client->sender, offset_us, client->out, sizeof(client->out),
+                           &client->out_len);
+}
+
 /* Fills one record with lines from the spool. SL_OK also where there is nothing to send. */
 static enum sl_status fill(struct sl_client *client)
 {
     struct sl_spool_state state;
     client->spool->functions->state(client->spool, &state);
     client->out_len = 0;
+    pack_offset(client);
     if (client->sender.next > state.last || sl_sender_room(&client->sender) == 0)
         return SL_OK;
     if (client->sender.next < state.first && !pack_gap(client, state.first - 1, "forgotten"))
@@ -306,7 +326,7 @@ static enum sl_status fill(struct sl_client *client)
         client->spool->functions->read(client->spool, client->sender.next, pack, client);
     if (status == SL_OK)
         return SL_OK;
-    struct sl_failure *failure = &client->dial.failure;
+    struct sl_failure *failure = &client->dial->failure;
     sl_failure_set(failure, SL_PAUSE_FAILED, "spool-failed", "%s",
                    client->spool->functions->error(client->spool));
     sl_client_tell(client, (struct sl_client_event){.kind = SL_CLIENT_FAULT,
@@ -321,7 +341,7 @@ static enum sl_status send_some(struct sl_client *client, int64_t now_ms)
 {
     bool was_busy = sl_uplink_busy(client);
 
-    if (sl_session_waiting(client->dial.session) >= HIGH_WATER)
+    if (sl_session_waiting(client->dial->session) >= HIGH_WATER)
         return SL_WANT_WRITE;
     if (fill(client) != SL_OK)
         return SL_IO;
@@ -333,7 +353,7 @@ static enum sl_status send_some(struct sl_client *client, int64_t now_ms)
     struct sl_bytes rest = {client->out, client->out_len};
     while (rest.len > 0) {
         size_t taken = 0;
-        enum sl_status status = sl_session_write(client->dial.session, rest, &taken);
+        enum sl_status status = sl_session_write(client->dial->session, rest, &taken);
         if (status != SL_OK)
             return cut_off(client, status); /* HIGH_WATER rules "no room" out */
         rest.at += taken;
@@ -344,13 +364,13 @@ static enum sl_status send_some(struct sl_client *client, int64_t now_ms)
 
 static enum sl_status flush(struct sl_client *client)
 {
-    enum sl_status status = sl_session_flush(client->dial.session);
+    enum sl_status status = sl_session_flush(client->dial->session);
     if (status == SL_OK || status == SL_WANT_WRITE)
         return SL_OK;
     /* What the server said last may say why it went: read that first. */
     while (receive(client, client->progress_ms) == SL_OK)
         continue;
-    if (client->dial.failure.reason[0] == '\0')
+    if (client->dial->failure.reason[0] == '\0')
         return cut_off(client, status);
     return SL_IO;
 }
@@ -363,14 +383,24 @@ enum sl_status sl_uplink_hello(struct sl_client *client)
     size_t taken = 0;
 
     client->spool->functions->state(client->spool, &state);
-    client->dial.failure.reason[0] = '\0';
+    client->dial->failure.reason[0] = '\0';
     sl_sender_init(&client->sender, client->window);
+    client->offset_us = SL_TIME_NONE;
     enum sl_status status =
         sl_sender_hello(&client->sender, state.stream, line, sizeof(line), &len);
     assert(status == SL_OK); /* a spool's stream is 32 hex digits, a line holds 512 bytes */
     client->hello_us = sl_clock_wall_us();
-    status = sl_session_write(client->dial.session, (struct sl_bytes){line, len}, &taken);
+    status = sl_session_write(client->dial->session, (struct sl_bytes){line, len}, &taken);
     return status == SL_OK && taken == len ? SL_OK : cut_off(client, status);
+}
+
+enum sl_status sl_uplink_listen(struct sl_client *client, int64_t now_ms)
+{
+    enum sl_status status = SL_OK;
+
+    for (int turn = 0; status == SL_OK && turn < TURNS_MAX; turn++)
+        status = receive(client, now_ms);
+    return status == SL_IO ? SL_IO : SL_OK;
 }
 
 enum sl_status sl_uplink_step(struct sl_client *client, int64_t now_ms)

@@ -18,6 +18,7 @@ enum fault {
     FAULT_SEQUENCE_JUMP,
     FAULT_BAD_TIME,
     FAULT_BAD_REASON,
+    FAULT_BAD_OFFSET,
     FAULT_CHECK_STREAM
 };
 
@@ -29,8 +30,9 @@ static const struct {
     [FAULT_STREAM_EXPECTED] = {"stream-expected",
                                "the first line has to be 'stream' and 32 lower-case hex digits"},
     [FAULT_STREAM_TWICE] = {"stream-twice", "a session has one stream, and it is open already"},
-    [FAULT_NOT_A_MESSAGE] = {"not-a-message",
-                             "a sensor sends readings and gaps, and this is neither"},
+    [FAULT_NOT_A_MESSAGE] =
+        {"not-a-message",
+         "a sensor sends readings, gaps and its clock's offset, and this is none of them"},
     [FAULT_BAD_SEQUENCE] = {"bad-sequence",
                             "sequence numbers are 1 to 9223372036854775807, written "
                             "in digits only, and a gap's last isn't below its first"},
@@ -38,6 +40,8 @@ static const struct {
                                               "never come is said with 'gap'"},
     [FAULT_BAD_TIME] = {"bad-time", "a time is Unix seconds with up to six decimals, or '-'"},
     [FAULT_BAD_REASON] = {"bad-reason", "a reason is 1 to 48 lower-case letters, digits and '-'"},
+    [FAULT_BAD_OFFSET] = {"bad-offset", "a clock's offset is '+' or '-' and up to 100000000000 "
+                                        "seconds, with up to six decimals"},
     [FAULT_CHECK_STREAM] = {"check-stream", "the stream of 32 f is for checks and takes "
                                             "nothing; make a stream id at random"},
 };
@@ -139,6 +143,8 @@ static enum fault diagnose(struct sl_bytes line)
             return FAULT_NOT_A_MESSAGE;
         return is_sound_up_to(line, word, " reason") ? FAULT_BAD_REASON : FAULT_BAD_SEQUENCE;
     }
+    if (sl_bytes_equal(word, sl_bytes_of("clock")))
+        return FAULT_BAD_OFFSET;
     if (!starts_like_number(word) || rest.len == 0)
         return FAULT_NOT_A_MESSAGE;
     return is_sound_up_to(line, word, " -") ? FAULT_BAD_TIME : FAULT_BAD_SEQUENCE;
@@ -206,6 +212,12 @@ static void take_numbered(struct sl_receiver *receiver, const struct sl_message 
     }
 }
 
+static void take_clock(const struct sl_message *message, struct sl_receiver_step *step)
+{
+    step->kind = SL_STEP_CLOCK;
+    step->offset_us = message->offset_us;
+}
+
 static void take_open(struct sl_receiver *receiver, struct sl_bytes line,
                       struct sl_receiver_step *step)
 {
@@ -217,6 +229,8 @@ static void take_open(struct sl_receiver *receiver, struct sl_bytes line,
         end_session(receiver, diagnose(line), step);
     else if (message.kind == SL_MESSAGE_STREAM)
         end_session(receiver, FAULT_STREAM_TWICE, step);
+    else if (message.kind == SL_MESSAGE_CLOCK)
+        take_clock(&message, step);
     else
         take_numbered(receiver, &message, step);
 }

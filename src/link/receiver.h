@@ -9,7 +9,7 @@
  * sl_receiver_committed() said that it is on disk.
  *
  *   plain          bytes -> READING*                       (nothing is ever answered)
- *   acknowledged   bytes -> STREAM, [opened] -> (READING | GAP | DUPLICATE)*
+ *   acknowledged   bytes -> STREAM, [opened] -> (READING | GAP | DUPLICATE | CLOCK)*
  *
  * Why a session ends with SL_STEP_BYE:
  *
@@ -22,6 +22,7 @@
  *   sequence-jump    a number beyond the next one, with no gap told
  *   bad-time         a reading's time is neither Unix seconds nor `-`
  *   bad-reason       a gap's reason isn't `[a-z0-9-]{1,48}`
+ *   bad-offset       a clock's offset isn't a sign and seconds, or is beyond SL_OFFSET_MAX_US
  *   check-stream     a line after the `stream` line of SL_STREAM_CHECK
  *
  * A number that goes backwards is a reading sent again: SL_STEP_DUPLICATE, never a fault.
@@ -67,6 +68,7 @@ enum sl_receiver_step_kind {
     SL_STEP_REFUSED,   /* acknowledged mode: record `seq` as a gap for `reason` and tell the sensor
                           with sl_receiver_refuse(). Plain mode (seq 0): say it in the log */
     SL_STEP_DUPLICATE, /* `seq` is on disk or on its way; `reading` is what came, or empty */
+    SL_STEP_CLOCK,     /* the sensor told its clock's offset; it has no number and no answer */
     SL_STEP_BYE        /* the session's grammar is broken: send sl_receiver_bye(), flush, close */
 };
 
@@ -74,6 +76,7 @@ struct sl_receiver_step {
     enum sl_receiver_step_kind kind;
     int64_t seq;
     int64_t last;
+    int64_t offset_us; /* CLOCK: the server's clock minus the sensor's, as that measured it */
     struct sl_reading
         reading; /* READING, DUPLICATE; points into the bytes given or into the receiver */
     struct sl_bytes reason; /* GAP (from the sensor), REFUSED and BYE (static) */

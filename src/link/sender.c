@@ -118,6 +118,16 @@ void sl_sender_again(struct sl_sender *sender)
     sender->next = sender->acknowledged;
 }
 
+enum sl_status sl_sender_clock(const struct sl_sender *sender, int64_t offset_us, char *out,
+                               size_t size, size_t *len)
+{
+    struct sl_message message = {.kind = SL_MESSAGE_CLOCK, .offset_us = offset_us};
+
+    if (!sender->welcomed || sender->over)
+        return SL_LIMIT;
+    return sl_message_print(&message, out, size, len);
+}
+
 int64_t sl_sender_room(const struct sl_sender *sender)
 {
     int64_t under_way = sender->next - 1 - sender->acknowledged;

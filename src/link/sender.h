@@ -6,7 +6,7 @@
  * events. It keeps a window: at most `window` readings are under way unacknowledged. Where the
  * readings are kept is the owner's business (the spool).
  *
- *   hello -> [welcome] -> readings and gaps, within the window -> [ack]* -> bye or close
+ *   hello -> [welcome] -> clock, readings and gaps, within the window -> [ack]* -> bye or close
  *
  * Why a session is SL_EVENT_BROKEN:
  *
@@ -83,6 +83,15 @@ void sl_sender_next(struct sl_sender *sender, struct sl_bytes in, size_t *taken,
  * number of 1 or more.
  */
 void sl_sender_again(struct sl_sender *sender);
+
+/*
+ * Appends `clock <offset>`: the server's clock minus ours, as measured at `welcome`. It has no
+ * number, takes no room in the window and gets no answer.
+ * SL_OK     Appended.
+ * SL_LIMIT  No room in `out`, or the session isn't up; nothing changed.
+ */
+SL_MUST_USE enum sl_status sl_sender_clock(const struct sl_sender *sender, int64_t offset_us,
+                                           char *out, size_t size, size_t *len);
 
 /*
  * How many readings may be sent now: 0 before `welcome`, after `bye` and with a full window. A gap

@@ -12,7 +12,7 @@
 #include "client/floor_file.h"
 #include "client/source.h"
 #include "programs/report.h"
-#include "tls/trust.h"
+#include "tls/expiry.h"
 
 static const char usage[] =
     "usage: sensorlink-client --host H --cafile F --cert F --key F SOURCE [OPTIONS]\n"
@@ -49,7 +49,7 @@ enum {
     COMMAND_MS = 30000,
     DAY_MS = 86400000,
     ERROR_SIZE = 1024,
-    OPTION_COUNT = 35
+    OPTION_COUNT = 37
 };
 
 /* The command line, as read. */
@@ -172,6 +172,10 @@ static size_t fill_table(struct arguments *a, struct sl_option table[static OPTI
         hidden(seconds("retry-max", &a->link.backoff_max_ms, 1, "ceiling of any pause [60s]")),
         hidden(seconds("retry-refused", &a->link.refused_ms, 1,
                        "longest pause after being refused [5m]")),
+        hidden(seconds("renewal-check", &a->link.renewal_check_ms, 10,
+                       "look for renewed certificates so often [1m]")),
+        hidden(seconds_up_to("expiry-warning", &a->link.expiry_warning_ms, 1000, CENTURY_MS,
+                             "warn when the certificate ends sooner than this [14d]")),
         hidden(seconds("exec-timeout", &a->command_ms, 10, "then a command is killed [30s]")),
     };
     _Static_assert(sizeof(all) / sizeof(all[0]) <= OPTION_COUNT, "room for each option");
@@ -379,7 +383,6 @@ static int check(struct arguments *a)
                                    .sample_count = a->sample_count,
                                    .messages = a->messages.at,
                                    .message_count = a->messages.count,
-                                   .warning_ms = SL_EXPIRY_WARNING_MS,
                                    .online = a->online};
 
     a->link.port = (uint16_t)a->port;
@@ -428,7 +431,10 @@ static int show_version(void)
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {.port = 23456, .spool = "spool.db", .command_ms = COMMAND_MS};
+    struct arguments a = {.port = 23456,
+                          .spool = "spool.db",
+                          .command_ms = COMMAND_MS,
+                          .link.expiry_warning_ms = SL_EXPIRY_WARNING_MS};
     struct sl_option table[OPTION_COUNT];
     struct sl_options options = {
         .program = "sensorlink-client", .table = table, .count = fill_table(&a, table)};

@@ -20,11 +20,11 @@ static const char usage[] =
     "usage: sensorlink-log --store FILE COMMAND [OPTION]...\n"
     "Reads what sensorlink-server logged, also while it runs.\n"
     "\n"
-    "  sensors     who has sent something\n"
+    "  sensors     who has sent something, days left of certificates, clocks\n"
     "  readings    what was logged, in the order of storing\n"
     "  gaps        numbers that a sensor said will never come, or that were refused\n"
     "  tail        the last 10 readings, and then new ones as they are logged\n"
-    "  plot        one sensor's readings of one name, as lines of text\n"
+    "  plot        one sensor's readings of one name and unit, as lines of text\n"
     "  verify      is all there that was acknowledged? Exit code 0 means yes, 1 no\n"
     "\n"
     "Options";
@@ -36,6 +36,7 @@ struct arguments {
     const char *store;
     const char *sensor;
     const char *name;
+    const char *unit;
     const char *since;
     const char *until;
     const char *format;
@@ -58,6 +59,8 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
          "the server's store [readings.db]", false},
         {"sensor", "S", SL_OPTION_TEXT, &arguments->sensor, 0, 0, "only this sensor", false},
         {"name", "N", SL_OPTION_TEXT, &arguments->name, 0, 0, "only readings of this name", false},
+        {"unit", "U", SL_OPTION_TEXT, &arguments->unit, 0, 0,
+         "only readings of this unit; - for those without", false},
         {"since", "T", SL_OPTION_TEXT, &arguments->since, 0, 0,
          "from T on: Unix seconds, ISO 8601, or ago: 90s, 5m, 1h, 2d, 1w", false},
         {"until", "T", SL_OPTION_TEXT, &arguments->until, 0, 0, "before T", false},
@@ -134,6 +137,9 @@ static int make_request(const struct arguments *arguments, struct sl_log_request
 
     request->filter.sensor = arguments->sensor;
     request->filter.name = arguments->name;
+    request->filter.unit = arguments->unit;
+    if (arguments->unit != NULL && strcmp(arguments->unit, "-") == 0)
+        request->filter.unit = "";
     request->count = arguments->count;
     request->last = arguments->last >= 0 ? arguments->last : tail ? TAIL_LAST : SL_READER_ALL;
     return EX_OK;

@@ -8,15 +8,19 @@
  */
 #include "programs/log_commands.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/clock.h"
 #include "programs/log_plot.h"
 #include "store/format_reading.h"
 
 enum { POLL_MS = 200 };
+
+#define DAY_US INT64_C(86400000000)
 
 /* One command under way. */
 struct run {
@@ -32,12 +36,13 @@ static void say_nothing_found(const struct sl_log_request *request, const char *
 {
     const char *of = request->filter.sensor != NULL ? " of sensor " : "";
     const char *sensor = request->filter.sensor != NULL ? request->filter.sensor : "";
-    bool narrow = request->filter.name != NULL || request->filter.since_us != SL_TIME_NONE ||
+    bool narrow = request->filter.name != NULL || request->filter.unit != NULL ||
+                  request->filter.since_us != SL_TIME_NONE ||
                   request->filter.until_us != SL_TIME_NONE;
 
-    (void)fprintf(stderr,
-                  narrow ? "no %s%s%s with this name and in this time\n" : "no %s%s%s yet\n", what,
-                  of, sensor);
+    (void)fprintf(
+        stderr, narrow ? "no %s%s%s with this name and unit and in this time\n" : "no %s%s%s yet\n",
+        what, of, sensor);
 }
 
 static struct sl_rows rows_of(const struct sl_log_request *request, const struct sl_column *columns,
@@ -62,14 +67,44 @@ static enum sl_status finish_rows(struct run *run, enum sl_status status, const 
     return status;
 }
 
+/* Days until the certificate's end, rounded down: -1 on the day after it. Empty: not known. */
+static struct sl_bytes days_left(int64_t cert_until_us, char text[static SL_TIME_TEXT_SIZE])
+{
+    if (cert_until_us < 0)
+        return sl_bytes_of("");
+
+    int64_t left_us = cert_until_us - sl_clock_wall_us();
+    int64_t days = left_us / DAY_US - (left_us % DAY_US < 0);
+
+    (void)snprintf(text, SL_TIME_TEXT_SIZE, "%" PRId64, days);
+    return sl_bytes_of(text);
+}
+
+/* A clock's offset in seconds; for people with its sign and unit. Empty: not known. */
+static struct sl_bytes offset(int64_t offset_us, bool people, char text[static SL_TIME_TEXT_SIZE])
+{
+    if (offset_us == SL_TIME_NONE)
+        return sl_bytes_of("");
+    if (people)
+        (void)snprintf(text, SL_TIME_TEXT_SIZE, "%+.3f s", (double)offset_us / 1e6);
+    else
+        (void)sl_time_print_unix(offset_us, text);
+    return sl_bytes_of(text);
+}
+
 static enum sl_status give_sensor(void *ctx, const struct sl_logged_sensor *sensor)
 {
     struct run *run = ctx;
+    char days[SL_TIME_TEXT_SIZE];
+    char ahead[SL_TIME_TEXT_SIZE];
+    bool people = run->rows.format == SL_FORMAT_TABLE;
     const struct sl_cell cells[] = {{.text = sensor->name},
                                     {.number = sensor->readings},
                                     {.number = sensor->streams},
                                     {.number = sensor->first_seen_us},
-                                    {.number = sensor->last_seen_us}};
+                                    {.number = sensor->last_seen_us},
+                                    {.text = days_left(sensor->cert_until_us, days)},
+                                    {.text = offset(sensor->clock_offset_us, people, ahead)}};
 
     run->seen++;
     return sl_rows_add(&run->rows, cells);
@@ -77,11 +112,11 @@ static enum sl_status give_sensor(void *ctx, const struct sl_logged_sensor *sens
 
 static enum sl_status list_sensors(struct sl_log_request *request, int *result)
 {
-    static const struct sl_column columns[] = {{"sensor", SL_CELL_TEXT, 12},
-                                               {"readings", SL_CELL_INTEGER, 0},
-                                               {"streams", SL_CELL_INTEGER, 0},
-                                               {"first_seen", SL_CELL_TIME, 24},
-                                               {"last_seen", SL_CELL_TIME, 24}};
+    static const struct sl_column columns[] = {
+        {"sensor", SL_CELL_TEXT, 12},    {"readings", SL_CELL_INTEGER, 0},
+        {"streams", SL_CELL_INTEGER, 0}, {"first_seen", SL_CELL_TIME, 24},
+        {"last_seen", SL_CELL_TIME, 24}, {"cert_days", SL_CELL_NUMBER, 0},
+        {"clock", SL_CELL_NUMBER, 12}};
     struct run run = {.request = request,
                       .rows = rows_of(request, columns, sizeof columns / sizeof columns[0])};
     enum sl_status status = sl_rows_begin(&run.rows);

@@ -88,7 +88,7 @@ static enum sl_status measure(void *ctx, const struct sl_logged *logged)
         (void)fprintf(
             stderr,
             "sensorlink-log: a plot shows one series, and this would be %s as well as %s: "
-            "choose with --sensor and --name\n",
+            "choose with --sensor, --name and --unit\n",
             plot->series, series);
         return SL_DENIED;
     }

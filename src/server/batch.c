@@ -139,6 +139,17 @@ enum sl_status sl_batch_proof(struct sl_batch *batch, int64_t seq, const struct 
     return sl_block_add(&item->block, reading, BLOCK_TEXT_MAX) == SL_OK ? SL_OK : SL_NOMEM;
 }
 
+void sl_batch_clock(struct sl_batch *batch, int64_t offset_us)
+{
+    batch->clocked = true;
+    batch->offset_us = offset_us;
+}
+
+bool sl_batch_can_wait(const struct sl_batch *batch)
+{
+    return batch->count == 0 && !batch->opens;
+}
+
 bool sl_batch_full(const struct sl_batch *batch)
 {
     return batch->text_len >= SL_BATCH_TEXT_MAX || batch->count >= SL_BATCH_ITEMS_MAX;

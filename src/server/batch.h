@@ -43,6 +43,8 @@ struct sl_batch {
     struct sl_batch_item *items;
     size_t count;
     size_t text_len;          /* bytes in all blocks */
+    bool clocked;             /* the sensor told its clock's offset: */
+    int64_t offset_us;        /* the server's clock minus its own; the one told last counts */
     bool diverged;            /* the answer, with SL_DENIED: another reading has this number */
     struct sl_buffer console; /* lines that the console shows once this is on disk */
     enum sl_status status;    /* the answer: SL_OK on disk; SL_DENIED conflict; SL_IO failed */
@@ -63,6 +65,12 @@ SL_MUST_USE enum sl_status sl_batch_gap(struct sl_batch *batch, int64_t first, i
 /* Appends a reading that was sent again, to be compared with what is stored. SL_OK or SL_NOMEM. */
 SL_MUST_USE enum sl_status sl_batch_proof(struct sl_batch *batch, int64_t seq,
                                           const struct sl_reading *reading);
+
+/* Notes what the sensor told of its clock. */
+void sl_batch_clock(struct sl_batch *batch, int64_t offset_us);
+
+/* True where nobody waits for an answer to it: it may wait for readings to go to disk with. */
+bool sl_batch_can_wait(const struct sl_batch *batch);
 
 /* True where no more should be put in. */
 bool sl_batch_full(const struct sl_batch *batch);

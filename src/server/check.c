@@ -104,15 +104,14 @@ static void check_descriptors(const struct sl_server_config *config, struct sl_c
                          (unsigned long long)wanted, (long long)config->limits.door.connections);
 }
 
-void sl_server_check(const struct sl_server_config *config, const char *log_file,
-                     int64_t warning_ms, struct sl_checklist *list)
+void sl_server_check(const struct sl_server_config *config, struct sl_checklist *list)
 {
     char name[SL_SENSOR_NAME_MAX + 1];
 
-    sl_inspect_trust(SL_ROLE_SERVER, &config->files, warning_ms, list, name);
+    sl_inspect_trust(SL_ROLE_SERVER, &config->files, config->limits.expiry_warning_ms, list, name);
     check_store(config->store, list);
     check_addresses(config, list);
-    check_log(log_file, list);
+    check_log(config->log_file, list);
     check_descriptors(config, list);
     sl_checklist_add_clock(list, sl_floor_built_us(), sl_clock_wall_us());
 }

@@ -13,11 +13,7 @@
 #include "base/checklist.h"
 #include "server/server.h"
 
-/*
- * Adds a point for each thing looked at. `log_file` may be null; what ends within `warning_ms` is a
- * warning.
- */
-void sl_server_check(const struct sl_server_config *config, const char *log_file,
-                     int64_t warning_ms, struct sl_checklist *list);
+/* Adds a point for each thing looked at. */
+void sl_server_check(const struct sl_server_config *config, struct sl_checklist *list);
 
 #endif

@@ -58,6 +58,8 @@ static enum sl_status store_batch(struct sl_committer *committer, struct sl_batc
     }
     for (size_t i = 0; i < batch->count && status == SL_OK; i++)
         status = store_item(committer, batch, &batch->items[i], now_us);
+    if (status == SL_OK && batch->clocked)
+        status = sl_store_clock(committer->store, batch->peer, now_us, batch->offset_us);
     return status;
 }
 

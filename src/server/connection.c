@@ -12,6 +12,7 @@
 #include "server/entrance.h"
 #include "server/farewell.h"
 #include "server/intake.h"
+#include "server/reminder.h"
 #include "server/streams.h"
 #include "server/worker.h"
 #include "tls/admission.h"
@@ -90,6 +91,8 @@ static enum sl_status open_session(struct sl_connection *connection)
         (size_t)connection->shared->limits.handshake_bytes, &connection->session);
 
     sl_trust_unref(trust); /* The session has a reference of its own. */
+    if (status == SL_OK)
+        sl_session_offer_tickets(connection->session, connection->shared->ticket_keys);
     return status;
 }
 
@@ -286,19 +289,35 @@ void sl_connection_drain(struct sl_connection *connection)
                       sl_connection_retry_ms(connection, 0));
 }
 
+static bool is_too_old(const struct sl_connection *connection)
+{
+    int64_t most_ms = connection->shared->limits.session_ms;
+
+    return most_ms > 0 && sl_clock_monotonic_ms() - connection->admitted_ms >= most_ms;
+}
+
 /*
- * What comes with time while a sensor is in: its certificate ends, or its rate lets it send again.
+ * What comes with time while a sensor is in: its certificate ends, its session is old enough, or
+ * its rate lets it send again.
  */
 static void watch_sensor(struct sl_connection *connection)
 {
     struct sl_refusal refusal = {.reason = SL_REASON_CLIENT_CERT_EXPIRED};
+    const struct sl_shared *shared = connection->shared;
+    int64_t now_us = sl_clock_wall_us();
 
-    if (sl_clock_wall_us() >= sl_peer_expires_us(connection->peer)) {
+    sl_reminder_look(shared->reminder, shared->log, connection->peer,
+                     shared->limits.expiry_warning_ms, now_us);
+    if (now_us >= sl_peer_expires_us(connection->peer)) {
         (void)snprintf(refusal.facts, sizeof refusal.facts, "%s", sl_peer_facts(connection->peer));
         expel(connection, &refusal);
+    } else if (is_too_old(connection)) {
+        sl_connection_end(connection, sl_reason_id(SL_REASON_SESSION_TOO_OLD),
+                          sl_reason_text(SL_REASON_SESSION_TOO_OLD),
+                          sl_connection_retry_ms(connection, 0));
     } else if (connection->held_back) {
         /* It's we who don't read: that isn't idleness of the sensor. */
-        connection->deadline_ms = sl_clock_monotonic_ms() + connection->shared->limits.idle_ms;
+        connection->deadline_ms = sl_clock_monotonic_ms() + shared->limits.idle_ms;
         if (!sl_intake_paused(connection))
             sl_connection_turn(connection);
     }

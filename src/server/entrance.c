@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "server/farewell.h"
+#include "server/reminder.h"
 #include "server/worker.h"
 #include "tls/admission.h"
 
@@ -50,10 +51,13 @@ static void move_in(struct sl_connection *connection)
     const struct sl_shared *shared = connection->shared;
     struct sl_worker *least = shared->io[0];
 
-    sl_log_line(shared->log, SL_LOG_STORY, "authenticated %s as %s with %s, %s, %s",
+    sl_log_line(shared->log, SL_LOG_STORY, "authenticated %s as %s with %s, %s, %s%s",
                 connection->address_text, sl_peer_name(connection->peer),
                 sl_session_protocol(connection->session), sl_session_suite(connection->session),
-                sl_session_acknowledged(connection->session) ? SL_ALPN : "plain lines");
+                sl_session_acknowledged(connection->session) ? SL_ALPN : "plain lines",
+                sl_session_resumed(connection->session) ? ", resumed" : "");
+    sl_reminder_look(shared->reminder, shared->log, connection->peer,
+                     shared->limits.expiry_warning_ms, sl_clock_wall_us());
     for (size_t i = 1; i < shared->io_count; i++)
         if (sl_worker_load(shared->io[i]) < sl_worker_load(least))
             least = shared->io[i];
@@ -86,14 +90,21 @@ static void admit(struct sl_connection *connection)
         refuse_verified(connection, &refusal);
         return;
     }
+    connection->admitted_ms = sl_clock_monotonic_ms();
     sl_entrance_take_rule(connection, trust);
     move_in(connection);
 }
 
 void sl_entrance_step(struct sl_connection *connection)
 {
-    enum sl_status status = sl_session_handshake(connection->session);
+    enum sl_status status;
 
+    /* Where strangers queue up, who is too late costs no arithmetic any more. */
+    if (sl_clock_monotonic_ms() >= connection->deadline_ms) {
+        sl_entrance_late(connection);
+        return;
+    }
+    status = sl_session_handshake(connection->session);
     if (status == SL_OK)
         admit(connection);
     else if (status == SL_WANT_READ || status == SL_WANT_WRITE)

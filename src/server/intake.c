@@ -153,6 +153,16 @@ static enum sl_status take_stream(struct sl_connection *connection)
     return SL_OK;
 }
 
+static enum sl_status take_clock(struct sl_connection *connection, int64_t offset_us)
+{
+    struct sl_batch *batch = filling(connection);
+
+    if (batch == NULL)
+        return SL_NOMEM;
+    sl_batch_clock(batch, offset_us);
+    return SL_OK;
+}
+
 static enum sl_status take_step(struct sl_connection *connection,
                                 const struct sl_receiver_step *step)
 {
@@ -173,6 +183,8 @@ static enum sl_status take_step(struct sl_connection *connection,
         return SL_DENIED;
     case SL_STEP_DUPLICATE:
         return take_duplicate(connection, step);
+    case SL_STEP_CLOCK:
+        return take_clock(connection, step->offset_us);
     case SL_STEP_MORE:
         break;
     }
@@ -297,9 +309,11 @@ bool sl_intake_idle(const struct sl_connection *connection)
 void sl_intake_submit(struct sl_connection *connection)
 {
     struct sl_batch *batch = connection->filling;
+    bool more_may_come = connection->state == SL_CONNECTION_READING;
     enum sl_status status;
 
-    if (batch == NULL || connection->under_way != NULL)
+    if (batch == NULL || connection->under_way != NULL ||
+        (more_may_come && sl_batch_can_wait(batch)))
         return;
     batch->owner = connection;
     batch->worker = connection->worker;

@@ -21,7 +21,10 @@
  */
 SL_MUST_USE enum sl_status sl_intake_read(struct sl_connection *connection);
 
-/* Gives the filled batch to the committer where none is under way. */
+/*
+ * Gives the filled batch to the committer where none is under way. What a sensor told of its clock,
+ * and nothing else, waits for readings to go with, or for the session's end.
+ */
 void sl_intake_submit(struct sl_connection *connection);
 
 /* Takes the committer's answer: welcome, acknowledgement, console lines, or the end. */

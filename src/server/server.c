@@ -13,23 +13,28 @@
 #include "net/listener.h"
 #include "server/connection.h"
 #include "server/rates.h"
+#include "server/reload.h"
+#include "server/reminder.h"
 #include "server/streams.h"
+#include "server/tickets.h"
+#include "server/user.h"
 #include "server/worker.h"
 
-enum { DEFAULT_PORT = 23456, DESCRIPTORS_KEPT = 64, TELL_EVERY_MS = 1000 };
+enum { DEFAULT_PORT = 23456, DESCRIPTORS_KEPT = 64, TELL_EVERY_MS = 1000, CONFINE_PATHS = 8 };
 
 struct sl_server {
     struct sl_shared shared;
+    struct sl_store *store; /* until the committer has it */
     struct sl_loop *loop;
     struct sl_listener *listeners[SL_SERVER_LISTENERS_MAX];
     size_t listener_count;
     struct sl_signal *terminate;
     struct sl_signal *interrupt;
     struct sl_signal *reopen;
-    struct sl_signal *reload;
-    struct sl_trust_files files; /* borrowed names, as given at the start */
-    size_t next_handshake;       /* the worker whose turn it is */
-    int64_t turned_away;         /* at the door, since the log last said so */
+    struct sl_reload *reload;
+    struct sl_tickets *tickets;
+    size_t next_handshake; /* the worker whose turn it is */
+    int64_t turned_away;   /* at the door, since the log last said so */
     int64_t told_ms;
 };
 
@@ -98,28 +103,6 @@ static void on_end_signal(void *ctx, int signum)
     sl_loop_stop(server->loop);
 }
 
-/*
- * New trust is loaded and checked whole before anybody sees it; a fault leaves the old one in
- * force.
- */
-static void on_reload_signal(void *ctx, int signum)
-{
-    struct sl_server *server = ctx;
-    char error[SL_SERVER_ERROR_SIZE];
-    struct sl_trust *trust = NULL;
-
-    (void)signum;
-    if (sl_trust_load(SL_ROLE_SERVER, &server->files, &trust, error, sizeof error) != SL_OK) {
-        sl_log_line(server->shared.log, SL_LOG_ERROR, "trust isn't reloaded, the old one stays: %s",
-                    error);
-        return;
-    }
-    sl_shared_set_trust(&server->shared, trust);
-    for (size_t i = 0; i < server->shared.io_count; i++)
-        sl_worker_review(server->shared.io[i]);
-    sl_log_line(server->shared.log, SL_LOG_STORY, "trust is reloaded");
-}
-
 static void on_reopen_signal(void *ctx, int signum)
 {
     struct sl_server *server = ctx;
@@ -176,34 +159,33 @@ bool sl_server_store_is_file(const char *store)
 static enum sl_status open_store(struct sl_server *server, const struct sl_server_config *config,
                                  char *error)
 {
-    struct sl_committer_hooks hooks = {server, on_answered, on_drained};
-    struct sl_store *store = NULL;
-    enum sl_status status;
-
     if (!sl_server_store_is_file(config->store)) {
         (void)snprintf(error, SL_SERVER_ERROR_SIZE, "--store :memory: isn't a file");
         return SL_BAD_INPUT;
     }
-    status = open_file(server, config, &store, error);
-    if (status != SL_OK)
-        return status;
-    status = sl_committer_start(store, (size_t)config->limits.queued_batches, config->log, hooks,
-                                &server->shared.committer);
-    if (status != SL_OK) {
-        sl_store_close(store);
-        (void)snprintf(error, SL_SERVER_ERROR_SIZE, "no thread can be started");
-    }
+    return open_file(server, config, &server->store, error);
+}
+
+static enum sl_status start_committer(struct sl_server *server)
+{
+    struct sl_committer_hooks hooks = {server, on_answered, on_drained};
+    enum sl_status status =
+        sl_committer_start(server->store, (size_t)server->shared.limits.queued_batches,
+                           server->shared.log, hooks, &server->shared.committer);
+
+    if (status == SL_OK)
+        server->store = NULL;
     return status;
 }
 
-static enum sl_status start_workers(struct sl_server *server, size_t wanted,
-                                    struct sl_worker ***workers, size_t *count)
+static enum sl_status start_workers(struct sl_server *server, enum sl_worker_kind kind,
+                                    size_t wanted, struct sl_worker ***workers, size_t *count)
 {
     *workers = calloc(wanted, sizeof(struct sl_worker *));
     if (*workers == NULL)
         return SL_NOMEM;
     for (*count = 0; *count < wanted; (*count)++) {
-        enum sl_status status = sl_worker_start(&server->shared, &(*workers)[*count]);
+        enum sl_status status = sl_worker_start(&server->shared, kind, &(*workers)[*count]);
 
         if (status != SL_OK)
             return status;
@@ -218,14 +200,19 @@ static enum sl_status start_threads(struct sl_server *server, const struct sl_se
     enum sl_status status = sl_door_new(config->limits.door, &shared->door);
 
     if (status == SL_OK)
+        status = start_committer(server);
+    if (status == SL_OK)
         status = sl_streams_new(&shared->streams);
     if (status == SL_OK)
         status = sl_rates_new(&shared->rates);
     if (status == SL_OK)
-        status = start_workers(server, config->io_threads, &shared->io, &shared->io_count);
+        status = sl_reminder_new(&shared->reminder);
     if (status == SL_OK)
-        status = start_workers(server, config->handshake_threads, &shared->handshakes,
-                               &shared->handshake_count);
+        status =
+            start_workers(server, SL_WORKER_IO, config->io_threads, &shared->io, &shared->io_count);
+    if (status == SL_OK)
+        status = start_workers(server, SL_WORKER_HANDSHAKES, config->handshake_threads,
+                               &shared->handshakes, &shared->handshake_count);
     if (status != SL_OK)
         (void)snprintf(error, SL_SERVER_ERROR_SIZE, "no threads or memory for the workers");
     return status;
@@ -282,28 +269,77 @@ static enum sl_status take_signals(struct sl_server *server)
         status = sl_signal_new(server->loop, SIGINT, on_end_signal, server, &server->interrupt);
     if (status == SL_OK)
         status = sl_signal_new(server->loop, SIGUSR1, on_reopen_signal, server, &server->reopen);
-    if (status == SL_OK)
-        status = sl_signal_new(server->loop, SIGHUP, on_reload_signal, server, &server->reload);
     return status;
 }
 
+/* What is opened or made while the server runs: at a reload, and by the log and the store. */
+static void name_paths(const struct sl_server_config *config,
+                       struct sl_confine_path paths[static CONFINE_PATHS])
+{
+    const struct sl_confine_path all[CONFINE_PATHS] = {
+        {"--cafile", config->files.ca, false},   {"--cert", config->files.cert, false},
+        {"--key", config->files.key, false},     {"--crlfile", config->files.crl, false},
+        {"--allow", config->files.allow, false}, {"--store", config->store, true},
+        {"--log-file", config->log_file, true},  {"--ticket-keys", config->ticket_keys, true},
+    };
+
+    memcpy(paths, all, sizeof all);
+}
+
+enum sl_status sl_server_try_confinement(const struct sl_server_config *config, const char *user,
+                                         struct sl_confinement *confinement)
+{
+    struct sl_confine_path paths[CONFINE_PATHS];
+
+    name_paths(config, paths);
+    return sl_confine_try(user, paths, CONFINE_PATHS, confinement);
+}
+
+static void confine(struct sl_server *server, const struct sl_server_config *config)
+{
+    struct sl_confine_path paths[CONFINE_PATHS];
+    struct sl_confinement confinement;
+
+    if (!config->confine) {
+        sl_log_line(server->shared.log, SL_LOG_WARNING, "not confined, because of --confine no");
+        return;
+    }
+    name_paths(config, paths);
+    sl_confine(paths, CONFINE_PATHS, &confinement);
+    sl_log_line(server->shared.log, SL_LOG_STORY, "confined: %s", confinement.in_force);
+    for (size_t i = 0; i < confinement.lacks_count; i++)
+        sl_log_line(server->shared.log, SL_LOG_WARNING, "confinement: %s", confinement.lacks[i]);
+}
+
+/* The order is that of confine.h: everything is open before, and threads come after. */
 static enum sl_status set_up(struct sl_server *server, const struct sl_server_config *config,
                              char *error)
 {
-    enum sl_status status = sl_loop_new(&server->loop);
+    enum sl_status status;
 
+    if (config->confine)
+        sl_confine_prepare();
+    status = sl_loop_new(&server->loop);
     if (status == SL_OK)
         status = take_signals(server);
     if (status == SL_OK)
-        status = sl_trust_load(SL_ROLE_SERVER, &config->files, &server->shared.trust, error,
-                               SL_SERVER_ERROR_SIZE);
+        status = sl_reload_open(server->loop, &server->shared, &config->files, config->watch,
+                                &server->reload, error, SL_SERVER_ERROR_SIZE);
+    if (status == SL_OK)
+        status =
+            sl_tickets_start(server->loop, config->log, config->resume_max_age_ms,
+                             config->ticket_keys, &server->tickets, error, SL_SERVER_ERROR_SIZE);
+    server->shared.ticket_keys = sl_tickets_keys(server->tickets);
     if (status == SL_OK)
         status = open_store(server, config, error);
     if (status == SL_OK)
-        status = start_threads(server, config, error);
-    if (status == SL_OK)
         status = listen_all(server, config, error);
-    return status;
+    if (status == SL_OK)
+        status = sl_user_settle(error, SL_SERVER_ERROR_SIZE);
+    if (status != SL_OK)
+        return status;
+    confine(server, config);
+    return start_threads(server, config, error);
 }
 
 static void tell_where(struct sl_server *server)
@@ -325,7 +361,6 @@ enum sl_status sl_server_open(const struct sl_server_config *config, struct sl_s
         return SL_NOMEM;
     made->shared.limits = config->limits;
     made->shared.log = config->log;
-    made->files = config->files;
     (void)pthread_mutex_init(&made->shared.trust_lock, NULL);
     (void)pthread_mutex_init(&made->shared.tell_lock, NULL);
     made->told_ms = sl_clock_monotonic_ms() - TELL_EVERY_MS;
@@ -376,14 +411,18 @@ enum sl_status sl_server_close(struct sl_server *server)
     shared = &server->shared;
     for (size_t i = 0; i < server->listener_count; i++)
         sl_listener_close(server->listeners[i]);
+    sl_reload_close(server->reload);
     stop_workers(shared->handshakes, shared->handshake_count);
     stop_workers(shared->io, shared->io_count);
     status = sl_committer_stop(shared->committer);
+    sl_store_close(server->store);
     free_workers(shared->handshakes, shared->handshake_count);
     free_workers(shared->io, shared->io_count);
     sl_streams_free(shared->streams);
     sl_rates_free(shared->rates);
+    sl_reminder_free(shared->reminder);
     sl_door_free(shared->door);
+    sl_tickets_stop(server->tickets);
     sl_trust_unref(shared->trust);
     (void)pthread_mutex_destroy(&shared->trust_lock);
     (void)pthread_mutex_destroy(&shared->tell_lock);

@@ -15,16 +15,22 @@
 #define SL_SERVER_SERVER_H
 
 #include "net/address.h"
+#include "server/confine.h"
 #include "server/shared.h"
 
 enum { SL_SERVER_LISTENERS_MAX = 16, SL_SERVER_ERROR_SIZE = 512 };
 
 struct sl_server_config {
     struct sl_trust_files files;
+    bool watch;                                  /* reload when one of these files changes */
     const char *listen[SL_SERVER_LISTENERS_MAX]; /* "ADDR:PORT" */
     size_t listen_count;                         /* 0: "[::]:23456" */
     const char *store;                           /* file */
+    int64_t resume_max_age_ms;                   /* after a full handshake; 0: no resumption */
+    const char *ticket_keys;                     /* file that keeps ticket keys; null: none */
     bool move_aside;                             /* a damaged store is renamed, not refused */
+    const char *log_file;                        /* that `log` writes to, or null */
+    bool confine;                                /* see server/confine.h */
     size_t io_threads;                           /* 1 or more */
     size_t handshake_threads;                    /* 1 or more */
     struct sl_server_limits limits;
@@ -34,10 +40,12 @@ struct sl_server_config {
 struct sl_server;
 
 /*
- * Loads and checks everything, opens the store, starts the threads and listens.
+ * Loads and checks everything, opens the store, listens, gives up what rights of the process it no
+ * longer needs (for good), and starts the threads.
  * SL_OK         `*server` is the caller's; the strings of `config` must outlive it.
  * SL_BAD_INPUT  A file or value can't be used; `error` has one sentence; likewise
- * SL_IO         (store, address, threads), SL_LIMIT (the store is in use) and SL_NOMEM.
+ * SL_IO         (store, address, threads), SL_LIMIT (the store is in use), SL_DENIED (rights that
+ *               can't be given up) and SL_NOMEM.
  */
 SL_MUST_USE enum sl_status sl_server_open(const struct sl_server_config *config,
                                           struct sl_server **server,
@@ -53,6 +61,14 @@ SL_MUST_USE enum sl_status sl_server_parse_address(const char *text, struct sl_a
                                                    char error[static SL_SERVER_ERROR_SIZE]);
 bool sl_server_store_is_file(const char *store);
 int64_t sl_server_descriptors(const struct sl_server_limits *limits);
+
+/*
+ * What would be left of the rights of this process after it became `user` (null: nobody else) and
+ * opened the server; tried in a child. SL_IO: none could be made.
+ */
+SL_MUST_USE enum sl_status sl_server_try_confinement(const struct sl_server_config *config,
+                                                     const char *user,
+                                                     struct sl_confinement *confinement);
 
 /*
  * Serves until SIGTERM or SIGINT; SIGHUP reloads trust, SIGUSR1 reopens the log. Then drains:

@@ -18,15 +18,18 @@
 struct sl_worker;
 struct sl_streams;
 struct sl_rates;
+struct sl_reminder;
 
 struct sl_server_limits {
     struct sl_door_limits door;
-    int64_t handshake_ms;    /* for connecting and handshake */
-    int64_t handshake_bytes; /* read of a peer before it is authenticated */
-    int64_t idle_ms;         /* without a byte from an authenticated sensor */
-    int64_t line_bytes;      /* longest line, with its ending */
-    int64_t drain_ms;        /* for saying goodbye at the end */
-    int64_t queued_batches;  /* waiting for the committer */
+    int64_t handshake_ms;      /* for connecting and handshake */
+    int64_t handshake_bytes;   /* read of a peer's hello, and 3/4 of it until it is authenticated */
+    int64_t idle_ms;           /* without a byte from an authenticated sensor */
+    int64_t line_bytes;        /* longest line, with its ending */
+    int64_t drain_ms;          /* for saying goodbye at the end */
+    int64_t queued_batches;    /* waiting for the committer */
+    int64_t expiry_warning_ms; /* before a certificate ends */
+    int64_t session_ms;        /* a session's longest; 0: no limit */
 };
 
 struct sl_shared {
@@ -37,10 +40,12 @@ struct sl_shared {
     int64_t tell_ms;
     int64_t untold;
     pthread_mutex_t trust_lock;
-    struct sl_trust *trust; /* today's; see sl_shared_trust() */
+    struct sl_trust *trust;             /* today's; see sl_shared_trust() */
+    struct sl_ticket_keys *ticket_keys; /* null: sessions aren't resumed */
     struct sl_door *door;
     struct sl_streams *streams;
     struct sl_rates *rates;
+    struct sl_reminder *reminder;
     struct sl_committer *committer;
     struct sl_worker **io; /* workers of authenticated sensors */
     size_t io_count;

@@ -5,13 +5,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "server/connection.h"
 
-enum { TICK_MS = 100 };
+enum { TICK_MS = 100, HANDSHAKES_NICE = 10 };
 
 struct sl_worker {
     struct sl_shared *shared;
+    enum sl_worker_kind kind;
     struct sl_loop *loop;
     struct sl_inbox *inbox;
     struct sl_timer *tick;  /* runs while there are connections */
@@ -188,6 +190,9 @@ static void *run(void *argument)
 {
     struct sl_worker *worker = argument;
 
+    /* On Linux 0 is this thread, not the process. Where it can't be had, it works all the same. */
+    if (worker->kind == SL_WORKER_HANDSHAKES)
+        (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + HANDSHAKES_NICE);
     sl_loop_run(worker->loop);
     return NULL;
 }
@@ -207,7 +212,8 @@ static enum sl_status set_up(struct sl_worker *worker)
     return status;
 }
 
-enum sl_status sl_worker_start(struct sl_shared *shared, struct sl_worker **worker)
+enum sl_status sl_worker_start(struct sl_shared *shared, enum sl_worker_kind kind,
+                               struct sl_worker **worker)
 {
     struct sl_worker *made = calloc(1, sizeof *made);
     enum sl_status status;
@@ -215,6 +221,7 @@ enum sl_status sl_worker_start(struct sl_shared *shared, struct sl_worker **work
     if (made == NULL)
         return SL_NOMEM;
     made->shared = shared;
+    made->kind = kind;
     /* What can be in these queues is bounded by the door and by one batch a connection. */
     status = sl_queue_init(&made->adopted, SIZE_MAX);
     if (status != SL_OK) {

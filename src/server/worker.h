@@ -17,8 +17,14 @@
 
 struct sl_connection;
 
-/* Starts the thread. SL_OK, SL_NOMEM, SL_IO. */
-SL_MUST_USE enum sl_status sl_worker_start(struct sl_shared *shared, struct sl_worker **worker);
+enum sl_worker_kind { SL_WORKER_IO, SL_WORKER_HANDSHAKES };
+
+/*
+ * Starts the thread. One for handshakes gets the processor after everybody else, as far as the
+ * system can do that for a thread: strangers wait for sensors. SL_OK, SL_NOMEM, SL_IO.
+ */
+SL_MUST_USE enum sl_status sl_worker_start(struct sl_shared *shared, enum sl_worker_kind kind,
+                                           struct sl_worker **worker);
 
 /* Gives it a connection to own. SL_CLOSED: it's draining; the connection is still the caller's. */
 SL_MUST_USE enum sl_status sl_worker_adopt(struct sl_worker *worker,

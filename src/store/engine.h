@@ -14,8 +14,10 @@ struct sl_store_functions {
     enum sl_status (*begin)(struct sl_store *store);
     enum sl_status (*commit)(struct sl_store *store);
     void (*rollback)(struct sl_store *store);
-    enum sl_status (*stream)(struct sl_store *store, const char *sensor, const char *stream,
+    enum sl_status (*stream)(struct sl_store *store, const struct sl_peer *peer, const char *stream,
                              int64_t now_us, struct sl_store_stream *out);
+    enum sl_status (*clock)(struct sl_store *store, const char *sensor, int64_t now_us,
+                            int64_t offset_us);
     enum sl_status (*append)(struct sl_store *store, const char *sensor, int64_t stream,
                              int64_t received_us, const struct sl_block *block, int64_t *last);
     enum sl_status (*gap)(struct sl_store *store, const char *sensor, int64_t stream,

@@ -144,7 +144,9 @@ static void table_row(struct sl_rows *rows, const struct sl_cell *cells)
 
         if (!sl_text_is_clean(text))
             text = sl_bytes_of(sl_log_clean(text, room, sizeof room));
-        put_aligned(rows, i, text.len > 0 || i + 1 == rows->count ? text : sl_bytes_of("-"));
+        bool left_out = i + 1 == rows->count && rows->columns[i].kind == SL_CELL_TEXT;
+
+        put_aligned(rows, i, text.len > 0 || left_out ? text : sl_bytes_of("-"));
     }
     (void)putc('\n', rows->out);
 }

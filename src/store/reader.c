@@ -125,19 +125,18 @@ static enum sl_status explain_failure(struct sl_reader *reader, enum sl_status s
 static enum sl_status identify(struct sl_reader *reader)
 {
     int64_t application = 0;
-    int64_t version = 0;
     enum sl_status status = ask(reader, "PRAGMA application_id", &application);
 
     if (status == SL_OK)
-        status = ask(reader, "PRAGMA user_version", &version);
+        status = ask(reader, "PRAGMA user_version", &reader->format);
     if (status != SL_OK)
         return explain_failure(reader, status);
-    if (application == 0 && version == 0)
+    if (application == 0 && reader->format == 0)
         return say(reader, SL_BAD_INPUT,
                    "this isn't a store (or its server has just begun to make it)");
     if (application != SL_STORE_APPLICATION_ID)
         return say(reader, SL_BAD_INPUT, "this isn't a store but another program's database");
-    if (version > SL_STORE_VERSION)
+    if (reader->format > SL_STORE_VERSION)
         return say(reader, SL_BAD_INPUT,
                    "it was made by a later sensorlink: read it with that version");
     return SL_OK;
@@ -256,18 +255,31 @@ enum sl_status sl_reader_changed(struct sl_reader *reader, bool *changed)
     return SL_OK;
 }
 
+/* One sensor by its name: what version 2 added is null where the file is of version 1. */
+#define SENSOR(certificate_and_clock)                                                              \
+    "SELECT s.name, ifnull(sum(t.readings), 0), count(t.id), s.first_seen,"                        \
+    " max(s.last_seen, ifnull(max(t.received), 0)), " certificate_and_clock                        \
+    " FROM sensors s LEFT JOIN streams t ON t.sensor = s.id"                                       \
+    " WHERE s.id = (SELECT id FROM sensors WHERE name > ?1 AND (?2 IS NULL OR name = ?2)"          \
+    " ORDER BY name LIMIT 1) GROUP BY s.id"
+
+static const char query_sensor[] = SENSOR("s.cert_until, s.clock_offset");
+static const char query_sensor_1[] = SENSOR("NULL, NULL");
+
+static int64_t column_or_none(sqlite3_stmt *statement, int column)
+{
+    if (sqlite3_column_type(statement, column) == SQLITE_NULL)
+        return SL_TIME_NONE;
+    return sqlite3_column_int64(statement, column);
+}
+
 /* One sensor a query: its row is copied and the statement reset before the callback sees it. */
 enum sl_status sl_reader_sensors(struct sl_reader *reader, const struct sl_reader_filter *filter,
                                  enum sl_status (*each)(void *ctx,
                                                         const struct sl_logged_sensor *sensor),
                                  void *ctx)
 {
-    static const char query[] =
-        "SELECT s.name, ifnull(sum(t.readings), 0), count(t.id), s.first_seen,"
-        " max(s.last_seen, ifnull(max(t.received), 0))"
-        " FROM sensors s LEFT JOIN streams t ON t.sensor = s.id"
-        " WHERE s.id = (SELECT id FROM sensors WHERE name > ?1 AND (?2 IS NULL OR name = ?2)"
-        " ORDER BY name LIMIT 1) GROUP BY s.id";
+    const char *query = reader->format < 2 ? query_sensor_1 : query_sensor;
     sqlite3_stmt *statement = NULL;
     struct sl_bytes after = sl_bytes_of("");
     enum sl_status stopped = SL_OK;
@@ -290,7 +302,9 @@ enum sl_status sl_reader_sensors(struct sl_reader *reader, const struct sl_reade
                                           .readings = sqlite3_column_int64(statement, 1),
                                           .streams = sqlite3_column_int64(statement, 2),
                                           .first_seen_us = sqlite3_column_int64(statement, 3),
-                                          .last_seen_us = sqlite3_column_int64(statement, 4)};
+                                          .last_seen_us = sqlite3_column_int64(statement, 4),
+                                          .cert_until_us = column_or_none(statement, 5),
+                                          .clock_offset_us = column_or_none(statement, 6)};
         (void)sqlite3_reset(statement);
         stopped = each(ctx, &sensor);
         if (stopped != SL_OK)

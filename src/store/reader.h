@@ -38,6 +38,9 @@ struct sl_logged_sensor {
     int64_t streams;       /* how many it opened */
     int64_t first_seen_us; /* when it opened its first stream */
     int64_t last_seen_us;  /* when it opened a stream, or something of it was stored, last */
+    /* SL_TIME_NONE where it isn't known: */
+    int64_t cert_until_us;   /* when the certificate that it came with last ends */
+    int64_t clock_offset_us; /* the server's clock minus its own, as it told last */
 };
 
 struct sl_logged_gap {
@@ -66,6 +69,7 @@ struct sl_verified {
 struct sl_reader_filter {
     const char *sensor; /* this sensor, in any spelling of upper and lower case; null for all */
     const char *name;   /* exactly this name; null for all */
+    const char *unit;   /* exactly this unit, "" for those without one; null for all */
     int64_t since_us;   /* from this time on; SL_TIME_NONE: from the beginning */
     int64_t until_us;   /* before this time; SL_TIME_NONE: to the end */
 };

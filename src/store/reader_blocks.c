@@ -124,6 +124,8 @@ static bool matches(const struct sl_reader_filter *filter, const struct sl_logge
 
     if (filter->name != NULL && !sl_bytes_equal(sl_bytes_of(filter->name), logged->name))
         return false;
+    if (filter->unit != NULL && !sl_bytes_equal(sl_bytes_of(filter->unit), logged->unit))
+        return false;
     return time >= filter->since_us &&
            (filter->until_us == SL_TIME_NONE || time < filter->until_us);
 }

@@ -15,7 +15,8 @@ struct sl_reader {
     sqlite3 *db;
     const char *doing; /* what a failure is of, for the sentence */
     int64_t position;  /* key of the newest block that sl_reader_readings() came past */
-    int64_t version;   /* of the data, as sl_reader_changed() saw it last */
+    int64_t format;  /* the file's version (schema.h) when it was opened, perhaps an earlier one */
+    int64_t version; /* of the data, as sl_reader_changed() saw it last */
     struct sl_buffer texts[SL_READER_TEXTS]; /* copies of a row's texts, made before the row goes */
     int64_t *keys;                           /* of blocks to read */
     char error[SL_READER_ERROR_SIZE];

@@ -11,6 +11,8 @@
  */
 #include "store/schema.h"
 
+#include <assert.h>
+
 static const char schema[] =
     /*
      * NOCASE, because `Weather-1` beside `weather-1` would be two sensors to a program and one to
@@ -20,7 +22,11 @@ static const char schema[] =
     " id INTEGER PRIMARY KEY,"
     " name TEXT NOT NULL UNIQUE COLLATE NOCASE,"
     " first_seen INTEGER NOT NULL," /* when it opened its first stream */
-    " last_seen INTEGER NOT NULL);" /* when it opened a stream last */
+    " last_seen INTEGER NOT NULL,"  /* when it opened a stream last */
+    /* What isn't known is null. */
+    " cert_until INTEGER,"   /* when the certificate that it came with last is no longer good */
+    " clock_offset INTEGER," /* the server's clock minus its own, as it told last */
+    " clock_told INTEGER);"  /* when it told that */
 
     /*
      * `last` is what exactly-once rests on: the highest number that is stored or declared a gap. It
@@ -85,7 +91,19 @@ static const char schema[] =
     " JOIN streams t ON t.id = b.stream"
     " JOIN json_each(b.readings) r;";
 
+/* Version 2 added what a sensor's certificate and clock are like. */
+static const char from_1_to_2[] = "ALTER TABLE sensors ADD COLUMN cert_until INTEGER;"
+                                  "ALTER TABLE sensors ADD COLUMN clock_offset INTEGER;"
+                                  "ALTER TABLE sensors ADD COLUMN clock_told INTEGER;";
+
 const char *sl_store_schema(void)
 {
     return schema;
+}
+
+const char *sl_store_upgrade(int64_t version)
+{
+    assert(version == 1);
+    (void)version;
+    return from_1_to_2;
 }

@@ -14,9 +14,15 @@
 #define SL_STORE_APPLICATION_ID INT64_C(0x534c6c67)
 
 /* PRAGMA user_version: a program refuses a later one than its own. */
-#define SL_STORE_VERSION INT64_C(1)
+#define SL_STORE_VERSION INT64_C(2)
 
 /* The statements that make version SL_STORE_VERSION in an empty database. Static storage. */
 const char *sl_store_schema(void);
+
+/*
+ * The statements that make of a database of `version` (1 to SL_STORE_VERSION - 1) one of the next
+ * version. Static storage.
+ */
+const char *sl_store_upgrade(int64_t version);
 
 #endif

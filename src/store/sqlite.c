@@ -22,8 +22,11 @@ static const char *const sql[SL_SQLITE_STATEMENTS] = {
     [SL_SQLITE_COMMIT] = "COMMIT",
     [SL_SQLITE_ROLLBACK] = "ROLLBACK",
     [SL_SQLITE_FIND_SENSOR] = "SELECT id, name FROM sensors WHERE name = ?1",
-    [SL_SQLITE_ADD_SENSOR] = "INSERT INTO sensors(name, first_seen, last_seen) VALUES(?1, ?2, ?2)",
-    [SL_SQLITE_SEE_SENSOR] = "UPDATE sensors SET last_seen = max(last_seen, ?2) WHERE id = ?1",
+    [SL_SQLITE_ADD_SENSOR] =
+        "INSERT INTO sensors(first_seen, last_seen, cert_until, name) VALUES(?1, ?1, ?2, ?3)",
+    [SL_SQLITE_SEE_SENSOR] =
+        "UPDATE sensors SET last_seen = max(last_seen, ?2), cert_until = ?3 WHERE id = ?1",
+    [SL_SQLITE_SET_CLOCK] = "UPDATE sensors SET clock_offset = ?1, clock_told = ?2 WHERE name = ?3",
     [SL_SQLITE_FIND_STREAM] = "SELECT id, last FROM streams WHERE sensor = ?1 AND stream = ?2",
     [SL_SQLITE_ADD_STREAM] = "INSERT INTO streams(sensor, stream, opened) VALUES(?1, ?2, ?3)",
     [SL_SQLITE_READ_STREAM] = "SELECT s.id, s.name, t.last FROM streams t"
@@ -188,14 +191,14 @@ static enum sl_status store_commit(struct sl_store *store)
     return status;
 }
 
-static enum sl_status add_sensor(struct sl_sqlite_store *self, const char *sensor, int64_t now_us,
-                                 int64_t *id)
+static enum sl_status add_sensor(struct sl_sqlite_store *self, const struct sl_peer *peer,
+                                 int64_t now_us, int64_t *id)
 {
     sqlite3_stmt *statement = self->statements[SL_SQLITE_ADD_SENSOR];
-    int bound = bind_text(statement, 1, sl_bytes_of(sensor));
+    int bound = bind(statement, (int64_t[]){now_us, sl_peer_expires_us(peer)}, 2);
 
     if (bound == SQLITE_OK)
-        bound = sqlite3_bind_int64(statement, 2, now_us);
+        bound = bind_text(statement, 3, sl_bytes_of(sl_peer_name(peer)));
 
     enum sl_status status = run(self, SL_SQLITE_ADD_SENSOR, bound, "can't add a sensor");
 
@@ -203,9 +206,10 @@ static enum sl_status add_sensor(struct sl_sqlite_store *self, const char *senso
     return status;
 }
 
-static enum sl_status find_sensor(struct sl_sqlite_store *self, const char *sensor, int64_t now_us,
-                                  int64_t *id)
+static enum sl_status find_sensor(struct sl_sqlite_store *self, const struct sl_peer *peer,
+                                  int64_t now_us, int64_t *id)
 {
+    const char *sensor = sl_peer_name(peer);
     sqlite3_stmt *find = self->statements[SL_SQLITE_FIND_SENSOR];
     bool found = false;
     int bound = bind_text(find, 1, sl_bytes_of(sensor));
@@ -216,7 +220,7 @@ static enum sl_status find_sensor(struct sl_sqlite_store *self, const char *sens
         return status;
     if (!found) {
         finish(find);
-        return add_sensor(self, sensor, now_us, id);
+        return add_sensor(self, peer, now_us, id);
     }
 
     *id = sqlite3_column_int64(find, 0);
@@ -231,7 +235,8 @@ static enum sl_status find_sensor(struct sl_sqlite_store *self, const char *sens
     if (!same)
         return SL_DENIED;
 
-    bound = bind(self->statements[SL_SQLITE_SEE_SENSOR], (int64_t[]){*id, now_us}, 2);
+    bound = bind(self->statements[SL_SQLITE_SEE_SENSOR],
+                 (int64_t[]){*id, now_us, sl_peer_expires_us(peer)}, 3);
     return run(self, SL_SQLITE_SEE_SENSOR, bound, "can't update a sensor");
 }
 
@@ -253,8 +258,8 @@ static enum sl_status add_stream(struct sl_sqlite_store *self, int64_t sensor, c
     return status;
 }
 
-static enum sl_status store_stream(struct sl_store *store, const char *sensor, const char *stream,
-                                   int64_t now_us, struct sl_store_stream *out)
+static enum sl_status store_stream(struct sl_store *store, const struct sl_peer *peer,
+                                   const char *stream, int64_t now_us, struct sl_store_stream *out)
 {
     struct sl_sqlite_store *self = self_of(store);
     sqlite3_stmt *find = self->statements[SL_SQLITE_FIND_STREAM];
@@ -263,7 +268,7 @@ static enum sl_status store_stream(struct sl_store *store, const char *sensor, c
     enum sl_status status = check_transaction(self);
 
     if (status == SL_OK)
-        status = find_sensor(self, sensor, now_us, &sensor_id);
+        status = find_sensor(self, peer, now_us, &sensor_id);
     if (status != SL_OK)
         return status;
 
@@ -278,6 +283,23 @@ static enum sl_status store_stream(struct sl_store *store, const char *sensor, c
                                         .last = sqlite3_column_int64(find, 1)};
     finish(find);
     return found ? SL_OK : add_stream(self, sensor_id, stream, now_us, out);
+}
+
+static enum sl_status store_clock(struct sl_store *store, const char *sensor, int64_t now_us,
+                                  int64_t offset_us)
+{
+    struct sl_sqlite_store *self = self_of(store);
+    sqlite3_stmt *statement = self->statements[SL_SQLITE_SET_CLOCK];
+    enum sl_status status = check_transaction(self);
+
+    if (status != SL_OK)
+        return status;
+
+    int bound = bind(statement, (int64_t[]){offset_us, now_us}, 2);
+
+    if (bound == SQLITE_OK)
+        bound = bind_text(statement, 3, sl_bytes_of(sensor));
+    return run(self, SL_SQLITE_SET_CLOCK, bound, "can't note a sensor's clock");
 }
 
 /* Reads the stream's sensor and last number. SL_DENIED: it isn't a stream of this sensor. */
@@ -426,7 +448,9 @@ static void store_close(struct sl_store *store)
 {
     struct sl_sqlite_store *self = self_of(store);
 
-    store_rollback(store);
+    /* A store whose tables couldn't be made has no statements: closing rolls that back. */
+    if (self->statements[SL_SQLITE_ROLLBACK] != NULL)
+        store_rollback(store);
     for (int i = 0; i < SL_SQLITE_STATEMENTS; i++)
         (void)sqlite3_finalize(self->statements[i]);
 
@@ -447,6 +471,7 @@ const struct sl_store_functions *sl_sqlite_functions(void)
         .commit = store_commit,
         .rollback = store_rollback,
         .stream = store_stream,
+        .clock = store_clock,
         .append = store_append,
         .gap = store_gap,
         .compare = store_compare,

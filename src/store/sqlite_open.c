@@ -38,6 +38,7 @@ struct opening {
     char *path;       /* the file's real path, so that links to it meet at one lock */
     const char *name; /* as the user wrote it, for sentences */
     bool fresh;       /* an empty database: the tables aren't there yet */
+    int64_t version;  /* of one that isn't empty */
     struct sl_store_repair *repair;
     char *error;
     size_t error_size;
@@ -212,32 +213,31 @@ static enum sl_status identify(struct opening *opening)
 {
     char what[TEXT_SIZE * 4];
     int64_t application = 0;
-    int64_t version = 0;
     int64_t tables = 0;
     enum sl_status status = ask(opening, "PRAGMA application_id", &application);
 
     if (status == SL_OK)
-        status = ask(opening, "PRAGMA user_version", &version);
+        status = ask(opening, "PRAGMA user_version", &opening->version);
     if (status == SL_OK)
         status = ask(opening, "SELECT count(*) FROM sqlite_master", &tables);
     if (status != SL_OK)
         return status;
 
-    opening->fresh = application == 0 && version == 0 && tables == 0;
+    opening->fresh = application == 0 && opening->version == 0 && tables == 0;
     if (opening->fresh)
         return SL_OK;
     if (application != SL_STORE_APPLICATION_ID)
         return say(opening, SL_BAD_INPUT,
                    "this is another program's database; it was left as it is: name another store");
-    if (version > SL_STORE_VERSION) {
+    if (opening->version > SL_STORE_VERSION) {
         snprintf(
             what, sizeof what,
             "it was made by a later sensorlink (its format is %lld, this one knows %lld); it was "
             "left as it is: use that version",
-            (long long)version, (long long)SL_STORE_VERSION);
+            (long long)opening->version, (long long)SL_STORE_VERSION);
         return say(opening, SL_BAD_INPUT, what);
     }
-    if (version < 1)
+    if (opening->version < 1)
         return say(opening, SL_BAD_INPUT, "it has no format version; it was left as it is");
     return SL_OK;
 }
@@ -305,9 +305,28 @@ static enum sl_status make_tables(const struct opening *opening)
 }
 
 /*
+ * Brings a file of an earlier version to ours, in one transaction: it is of the one version or of
+ * the other, whatever happens meanwhile.
+ */
+static enum sl_status upgrade_tables(const struct opening *opening)
+{
+    char marks[TEXT_SIZE];
+    enum sl_status status = execute(opening, "BEGIN IMMEDIATE");
+
+    snprintf(marks, sizeof marks, "PRAGMA user_version = %lld; COMMIT",
+             (long long)SL_STORE_VERSION);
+    for (int64_t at = opening->version; at < SL_STORE_VERSION && status == SL_OK; at++)
+        status = execute(opening, sl_store_upgrade(at));
+    if (status == SL_OK)
+        status = execute(opening, marks);
+    return status;
+}
+
+/*
  * Settings of this connection. FULL syncs the write-ahead log at every commit: an acknowledged
  * reading survives a power cut. 4,000 pages are 16 MB between two checkpoints, and the log file is
- * cut back to 64 MB after a reader made it longer.
+ * cut back to 64 MB after a reader made it longer. What SQLite keeps aside stays in memory: a
+ * server that is confined has no folder for it.
  */
 static enum sl_status configure(const struct opening *opening, bool file)
 {
@@ -318,10 +337,13 @@ static enum sl_status configure(const struct opening *opening, bool file)
     if (status == SL_OK)
         status = execute(opening, "PRAGMA synchronous = FULL;"
                                   "PRAGMA foreign_keys = ON;"
+                                  "PRAGMA temp_store = MEMORY;"
                                   "PRAGMA wal_autocheckpoint = 4000;"
                                   "PRAGMA journal_size_limit = 67108864");
     if (status == SL_OK && opening->fresh)
         status = make_tables(opening);
+    else if (status == SL_OK && opening->version < SL_STORE_VERSION)
+        status = upgrade_tables(opening);
     if (status == SL_OK) {
         status = sl_sqlite_prepare(opening->self);
         if (status != SL_OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * store.c -- the door to every engine. Here, once for all of them, stands the rule that a reading
- * needs a proven peer: engines see its name and never make one up.
+ * needs a proven peer: engines see who it is and never make one up.
  */
 #include "store/store.h"
 
@@ -29,7 +29,14 @@ enum sl_status sl_store_stream(struct sl_store *store, const struct sl_peer *pee
 {
     assert(peer != NULL);
     assert(stream[0] != '\0');
-    return store->functions->stream(store, sl_peer_name(peer), stream, now_us, out);
+    return store->functions->stream(store, peer, stream, now_us, out);
+}
+
+enum sl_status sl_store_clock(struct sl_store *store, const struct sl_peer *peer, int64_t now_us,
+                              int64_t offset_us)
+{
+    assert(peer != NULL);
+    return store->functions->clock(store, sl_peer_name(peer), now_us, offset_us);
 }
 
 enum sl_status sl_store_append(struct sl_store *store, const struct sl_peer *peer, int64_t stream,

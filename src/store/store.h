@@ -76,14 +76,22 @@ SL_MUST_USE enum sl_status sl_store_commit(struct sl_store *store);
 void sl_store_rollback(struct sl_store *store);
 
 /*
- * Finds or makes the sensor and its stream, inside a transaction. A stream belongs to one sensor:
- * the same id from another sensor is another stream.
+ * Finds or makes the sensor and its stream, inside a transaction, and notes when the peer's
+ * certificate ends. A stream belongs to one sensor: the same id from another sensor is another
+ * stream.
  * SL_OK      `*out` is set.
  * SL_DENIED  A sensor is known whose name differs from this one's only in upper and lower case.
  */
 SL_MUST_USE enum sl_status sl_store_stream(struct sl_store *store, const struct sl_peer *peer,
                                            const char *stream, int64_t now_us,
                                            struct sl_store_stream *out);
+
+/*
+ * Notes, inside a transaction, how far the server's clock is before the sensor's own, as that
+ * measured it. A sensor that the store doesn't know has no row to note it in: nothing happens.
+ */
+SL_MUST_USE enum sl_status sl_store_clock(struct sl_store *store, const struct sl_peer *peer,
+                                          int64_t now_us, int64_t offset_us);
 
 /*
  * Appends a block under the peer's name, inside a transaction. `block->first` must be the stream's

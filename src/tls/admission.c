@@ -4,10 +4,12 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tls/identity.h"
+#include "tls/revocation.h"
 
 struct sl_peer {
     atomic_uint references;
@@ -17,10 +19,29 @@ struct sl_peer {
     char facts[SL_FACTS_SIZE];
 };
 
-static enum sl_reason judge(const struct sl_session *session, const struct sl_trust *trust,
-                            int64_t now_us, struct sl_peer *peer)
+/*
+ * A list that ran out says nothing of those who were revoked since, so who comes now waits for the
+ * next one.
+ */
+static bool list_ran_out(const struct sl_session *session, const struct sl_trust *trust,
+                         int64_t now_us, struct sl_refusal *refusal)
 {
-    const mbedtls_x509_crt *certificate = sl_session_peer_certificate(session);
+    const struct sl_revocation_list *list =
+        sl_revocation_list(sl_trust_revocation(trust), sl_session_peer_issuer(session));
+    size_t used = strlen(refusal->facts);
+    char date[SL_DATE_SIZE];
+
+    if (list == NULL || now_us < sl_revocation_until_us(sl_trust_revocation(trust), list))
+        return false;
+    (void)snprintf(refusal->facts + used, sizeof refusal->facts - used,
+                   ", the list's next update was due %s",
+                   sl_identity_date(&list->next_update, date));
+    return true;
+}
+
+static enum sl_reason judge(const mbedtls_x509_crt *certificate, const uint8_t *issuer,
+                            const struct sl_trust *trust, int64_t now_us, struct sl_peer *peer)
+{
     struct sl_allow_rule rule;
     enum sl_reason reason;
 
@@ -35,7 +56,7 @@ static enum sl_reason judge(const struct sl_session *session, const struct sl_tr
         return SL_REASON_CLIENT_CERT_EXPIRED;
     if (now_us < sl_identity_time_us(&certificate->valid_from))
         return SL_REASON_CLIENT_CERT_NOT_YET_VALID;
-    if (!sl_trust_has_ca_print(trust, sl_session_peer_issuer(session)))
+    if (!sl_trust_has_ca_print(trust, issuer))
         return SL_REASON_CLIENT_CERT_UNTRUSTED;
     if (sl_trust_revoked(trust, certificate))
         return SL_REASON_CLIENT_CERT_REVOKED;
@@ -46,6 +67,22 @@ static enum sl_reason judge(const struct sl_session *session, const struct sl_tr
         !sl_allow_find(sl_trust_allow(trust), peer->name, peer->fingerprint, &rule))
         reason = SL_REASON_CLIENT_NOT_ALLOWED;
     return reason;
+}
+
+enum sl_reason sl_admission_judge(const mbedtls_x509_crt *certificate,
+                                  const uint8_t issuer[static SL_FINGERPRINT_SIZE],
+                                  const struct sl_trust *trust, int64_t now_us)
+{
+    struct sl_peer seen = {.expires_us = 0};
+
+    return judge(certificate, issuer, trust, now_us, &seen);
+}
+
+static enum sl_reason judge_session(const struct sl_session *session, const struct sl_trust *trust,
+                                    int64_t now_us, struct sl_peer *peer)
+{
+    return judge(sl_session_peer_certificate(session), sl_session_peer_issuer(session), trust,
+                 now_us, peer);
 }
 
 enum sl_status sl_admission_decide(const struct sl_session *session, const struct sl_trust *trust,
@@ -61,8 +98,10 @@ enum sl_status sl_admission_decide(const struct sl_session *session, const struc
         refusal->reason = SL_REASON_NO_MEMORY;
         return SL_NOMEM;
     }
-    refusal->reason = judge(session, trust, now_us, made);
+    refusal->reason = judge_session(session, trust, now_us, made);
     memcpy(refusal->facts, made->facts, sizeof made->facts);
+    if (refusal->reason == SL_REASON_NONE && list_ran_out(session, trust, now_us, refusal))
+        refusal->reason = SL_REASON_CRL_EXPIRED;
     if (refusal->reason != SL_REASON_NONE) {
         free(made);
         return SL_DENIED;
@@ -77,7 +116,7 @@ enum sl_status sl_admission_review(const struct sl_session *session, const struc
 {
     struct sl_peer seen = {.expires_us = 0};
 
-    refusal->reason = judge(session, trust, now_us, &seen);
+    refusal->reason = judge_session(session, trust, now_us, &seen);
     memcpy(refusal->facts, seen.facts, sizeof seen.facts);
     return refusal->reason == SL_REASON_NONE ? SL_OK : SL_DENIED;
 }

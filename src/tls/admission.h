@@ -17,8 +17,9 @@
  * Decides about a server's session whose handshake is over, against `trust` as it is now: there is
  * a verified certificate, its dates hold at `now_us` (microseconds since 1970 UTC), its extended
  * key usage is there and allows client authentication, its CA is still trusted, it isn't revoked,
- * it's on the allow list where there is one, and it names one sensor by the rules: the first of a
- * SAN URI `urn:sensor:<name>`, a SAN DNS name, the CN.
+ * it's on the allow list where there is one, it names one sensor by the rules (the first of a SAN
+ * URI `urn:sensor:<name>`, a SAN DNS name, the CN), and its CA's revocation list, where there is
+ * one, hasn't run out.
  *
  * SL_OK      Admitted: `*peer` has one reference, the caller's.
  * SL_DENIED  `*refusal` says why.
@@ -29,8 +30,19 @@ SL_MUST_USE enum sl_status sl_admission_decide(const struct sl_session *session,
                                                struct sl_peer **peer, struct sl_refusal *refusal);
 
 /*
+ * The same judgement of a certificate whose owner proved elsewhere to have its key, and whose chain
+ * ended at the CA with the fingerprint `issuer` then: a ticket's. SL_REASON_NONE, or why not.
+ */
+struct mbedtls_x509_crt;
+enum sl_reason sl_admission_judge(const struct mbedtls_x509_crt *certificate,
+                                  const uint8_t issuer[static SL_FINGERPRINT_SIZE],
+                                  const struct sl_trust *trust, int64_t now_us);
+
+/*
  * Decides again about a session that was admitted, against another trust or at a later time.
- * Statuses as above; the peer stays what it is.
+ * Statuses as above; the peer stays what it is. A list that ran out ends no session: it says
+ * nothing new about a sensor that was admitted under it, and the whole fleet would be locked out at
+ * one moment.
  */
 SL_MUST_USE enum sl_status sl_admission_review(const struct sl_session *session,
                                                const struct sl_trust *trust, int64_t now_us,
@@ -41,9 +53,6 @@ SL_MUST_USE enum sl_status sl_admission_review(const struct sl_session *session,
  * list.
  */
 struct sl_allow_rule sl_admission_rule(const struct sl_trust *trust, const struct sl_peer *peer);
-
-/* When the peer's certificate is no longer good, in microseconds since 1970 UTC. */
-int64_t sl_peer_expires_us(const struct sl_peer *peer);
 
 /* "subject ..., issuer ..., serial ..., valid ... to ...": lives as long as the peer. */
 const char *sl_peer_facts(const struct sl_peer *peer);

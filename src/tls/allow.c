@@ -49,14 +49,6 @@ static bool is_pattern(const char *text)
                len;
 }
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    const char *at = c == '\0' ? NULL : strchr(digits, c);
-
-    return at == NULL ? -1 : (int)((at - digits) % 16);
-}
-
 static bool parse_fingerprint(const char *text, uint8_t out[static SL_FINGERPRINT_SIZE])
 {
     size_t count = 0;
@@ -68,8 +60,8 @@ static bool parse_fingerprint(const char *text, uint8_t out[static SL_FINGERPRIN
             text++;
             continue;
         }
-        high = hex_digit(text[0]);
-        low = high < 0 ? -1 : hex_digit(text[1]);
+        high = sl_hex_digit(text[0]);
+        low = high < 0 ? -1 : sl_hex_digit(text[1]);
         if (low < 0 || count == SL_FINGERPRINT_SIZE)
             return false;
         out[count++] = (uint8_t)(high << 4 | low);

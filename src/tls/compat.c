@@ -12,6 +12,7 @@
 
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
+#include <mbedtls/gcm.h>
 
 struct sl_random {
     mbedtls_entropy_context entropy;
@@ -65,12 +66,63 @@ void sl_random_free(struct sl_random *random)
     free(random);
 }
 
+bool sl_random_fill(struct sl_random *random, unsigned char *bytes, size_t size)
+{
+    return mbedtls_ctr_drbg_random(&random->drbg, bytes, size) == 0;
+}
+
+enum { SEAL_NONCE = 12, SEAL_TAG = 16 };
+
+int sl_compat_seal(const unsigned char key[static SL_SEALING_KEY_SIZE],
+                   const struct sl_sealed *sealed, const unsigned char *plain)
+{
+    mbedtls_gcm_context gcm;
+    int code;
+
+    mbedtls_gcm_init(&gcm);
+    code = mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, key, 8 * SL_SEALING_KEY_SIZE);
+    if (code == 0)
+        code = mbedtls_gcm_crypt_and_tag(&gcm, MBEDTLS_GCM_ENCRYPT, sealed->len, sealed->nonce,
+                                         SEAL_NONCE, sealed->name, sealed->name_len, plain,
+                                         sealed->bytes, SEAL_TAG, sealed->tag);
+    mbedtls_gcm_free(&gcm);
+    return code;
+}
+
+int sl_compat_unseal(const unsigned char key[static SL_SEALING_KEY_SIZE],
+                     const struct sl_sealed *sealed, unsigned char *plain)
+{
+    mbedtls_gcm_context gcm;
+    int code;
+
+    mbedtls_gcm_init(&gcm);
+    code = mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, key, 8 * SL_SEALING_KEY_SIZE);
+    if (code == 0)
+        code =
+            mbedtls_gcm_auth_decrypt(&gcm, sealed->len, sealed->nonce, SEAL_NONCE, sealed->name,
+                                     sealed->name_len, sealed->tag, SEAL_TAG, sealed->bytes, plain);
+    mbedtls_gcm_free(&gcm);
+    return code;
+}
+
 void sl_compat_version(char *text, size_t size)
 {
     char version[32];
 
     mbedtls_version_get_string(version);
     (void)snprintf(text, size, "Mbed TLS %s", version);
+}
+
+/* What is left over: the codes for a certificate, or the key in it, that can't be parsed. */
+static enum sl_compat_failure other_failure(int code)
+{
+    int high = -(-code & 0xff80); /* The low bits say which part of the DER was wrong. */
+
+    if ((high <= MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE &&
+         high >= MBEDTLS_ERR_X509_CERT_UNKNOWN_FORMAT) ||
+        (high <= MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE && high >= MBEDTLS_ERR_PK_KEY_INVALID_FORMAT))
+        return SL_FAILURE_CERTIFICATE;
+    return SL_FAILURE_OTHER;
 }
 
 #if MBEDTLS_VERSION_NUMBER < 0x03000000
@@ -94,6 +146,11 @@ static const int suites[] = {
 };
 static const int hashes[] = {MBEDTLS_MD_SHA256, MBEDTLS_MD_SHA384, MBEDTLS_MD_SHA512,
                              MBEDTLS_MD_NONE};
+
+void sl_compat_take_tickets(mbedtls_ssl_config *config)
+{
+    mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
+}
 
 static int start_branch(char *error, size_t size)
 {
@@ -172,7 +229,7 @@ enum sl_compat_failure sl_compat_failure(int code)
     case MBEDTLS_ERR_SSL_ALLOC_FAILED:
         return SL_FAILURE_NO_MEMORY;
     default:
-        return SL_FAILURE_OTHER;
+        return other_failure(code);
     }
 }
 
@@ -204,6 +261,13 @@ static const uint16_t signatures[] = {MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
                                       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
                                       MBEDTLS_TLS1_3_SIG_NONE};
 
+void sl_compat_take_tickets(mbedtls_ssl_config *config)
+{
+    mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+}
+
 static int start_branch(char *error, size_t size)
 {
     /* CVE-2026-34873: before 3.6.6 a resumed TLS 1.3 session could be had by anybody. */
@@ -225,9 +289,11 @@ void sl_compat_policy(mbedtls_ssl_config *config, struct sl_random *random)
     mbedtls_ssl_conf_rng(config, mbedtls_ctr_drbg_random, &random->drbg);
     mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
     mbedtls_ssl_conf_max_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_3);
-    mbedtls_ssl_conf_tls13_key_exchange_modes(config,
-                                              MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
-    mbedtls_ssl_conf_new_session_tickets(config, 0);
+    /* Never a pre-shared key alone: a resumed session has fresh keys too. */
+    mbedtls_ssl_conf_tls13_key_exchange_modes(
+        config, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL |
+                    MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL);
+    mbedtls_ssl_conf_new_session_tickets(config, 1); /* where there are callbacks for them */
     mbedtls_ssl_conf_ciphersuites(config, suites);
     mbedtls_ssl_conf_groups(config, groups);
     mbedtls_ssl_conf_sig_algs(config, signatures);
@@ -289,7 +355,7 @@ enum sl_compat_failure sl_compat_failure(int code)
     case MBEDTLS_ERR_SSL_ALLOC_FAILED:
         return SL_FAILURE_NO_MEMORY;
     default:
-        return SL_FAILURE_OTHER;
+        return other_failure(code);
     }
 }
 

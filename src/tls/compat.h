@@ -42,6 +42,33 @@ int sl_compat_start(char *error, size_t size);
 int sl_random_new(struct sl_random **random);
 void sl_random_free(struct sl_random *random);
 
+/* Fills `size` bytes, 1024 at most; false where the library fails. Any thread may. */
+bool sl_random_fill(struct sl_random *random, unsigned char *bytes, size_t size);
+
+enum { SL_SEALING_KEY_SIZE = 32 };
+
+/* What AES-256-GCM makes of bytes; `name` is authenticated with them. Nonce 12 bytes, tag 16. */
+struct sl_sealed {
+    const unsigned char *name;
+    size_t name_len;
+    unsigned char *nonce;
+    unsigned char *bytes; /* encrypted, as many as in the clear */
+    size_t len;
+    unsigned char *tag;
+};
+
+/*
+ * Encrypts `sealed->len` bytes of `plain` into `sealed->bytes` and sets the tag; or checks the tag
+ * and decrypts into `plain`, which may be the same place. Returns 0 or the library's code.
+ */
+int sl_compat_seal(const unsigned char key[static SL_SEALING_KEY_SIZE],
+                   const struct sl_sealed *sealed, const unsigned char *plain);
+int sl_compat_unseal(const unsigned char key[static SL_SEALING_KEY_SIZE],
+                     const struct sl_sealed *sealed, unsigned char *plain);
+
+/* A client takes the server's tickets, and is told of them where TLS 1.3 sends them late. */
+void sl_compat_take_tickets(mbedtls_ssl_config *config);
+
 /* Sets the policy's random source, versions, suites, groups and signature algorithms. */
 void sl_compat_policy(mbedtls_ssl_config *config, struct sl_random *random);
 

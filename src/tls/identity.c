@@ -147,13 +147,14 @@ static void print_serial(const mbedtls_x509_buf *serial, char *text, size_t size
         used += (size_t)snprintf(text + used, size - used, "%02X", serial->p[i]);
 }
 
-static void print_date(const mbedtls_x509_time *time, char *text, size_t size)
+const char *sl_identity_date(const mbedtls_x509_time *time, char text[static SL_DATE_SIZE])
 {
-    (void)snprintf(text, size, "%04d-%02d-%02dT%02d:%02d:%02dZ", time->year, time->mon, time->day,
-                   time->hour, time->min, time->sec);
+    (void)snprintf(text, SL_DATE_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ", time->year, time->mon,
+                   time->day, time->hour, time->min, time->sec);
+    return text;
 }
 
-const char *sl_identity_dn(const mbedtls_x509_name *dn, char *text, size_t size)
+const char *sl_identity_name(const mbedtls_x509_name *dn, char *text, size_t size)
 {
     char raw[256];
     int len = mbedtls_x509_dn_gets(raw, sizeof raw, dn);
@@ -200,15 +201,14 @@ const char *sl_identity_hosts(const mbedtls_x509_crt *certificate, char *text, s
 
 const char *sl_identity_facts(const mbedtls_x509_crt *certificate, char text[static SL_FACTS_SIZE])
 {
-    char subject[200], issuer[200], serial[72], from[32], to[32];
+    char subject[200], issuer[200], serial[72], from[SL_DATE_SIZE], to[SL_DATE_SIZE];
 
-    (void)sl_identity_dn(&certificate->subject, subject, sizeof subject);
-    (void)sl_identity_dn(&certificate->issuer, issuer, sizeof issuer);
     print_serial(&certificate->serial, serial, sizeof serial);
-    print_date(&certificate->valid_from, from, sizeof from);
-    print_date(&certificate->valid_to, to, sizeof to);
-    (void)snprintf(text, SL_FACTS_SIZE, "subject %s, issuer %s, serial %s, valid %s to %s", subject,
-                   issuer, serial, from, to);
+    (void)snprintf(text, SL_FACTS_SIZE, "subject %s, issuer %s, serial %s, valid %s to %s",
+                   sl_identity_name(&certificate->subject, subject, sizeof subject),
+                   sl_identity_name(&certificate->issuer, issuer, sizeof issuer), serial,
+                   sl_identity_date(&certificate->valid_from, from),
+                   sl_identity_date(&certificate->valid_to, to));
     return text;
 }
 
@@ -221,11 +221,10 @@ bool sl_identity_fingerprint(const mbedtls_x509_crt *certificate,
 
 int64_t sl_identity_time_us(const mbedtls_x509_time *time)
 {
-    char text[32];
+    char text[SL_DATE_SIZE];
     int64_t time_us;
 
-    print_date(time, text, sizeof text);
-    if (sl_time_parse_iso(sl_bytes_of(text), &time_us) != SL_OK)
+    if (sl_time_parse_iso(sl_bytes_of(sl_identity_date(time, text)), &time_us) != SL_OK)
         return 0; /* A date that is none lies in the past: expired. */
     return time_us;
 }

@@ -39,9 +39,6 @@ bool sl_identity_is_client(const mbedtls_x509_crt *certificate);
 /* "subject ..., issuer ..., serial ..., valid ... to ...", fit to print. Returns `text`. */
 const char *sl_identity_facts(const mbedtls_x509_crt *certificate, char text[static SL_FACTS_SIZE]);
 
-/* A subject or an issuer, fit to print. Returns `text`. */
-const char *sl_identity_dn(const mbedtls_x509_name *dn, char *text, size_t size);
-
 /*
  * The names and addresses of the certificate's subject alternative names that a server is known by
  * (DNS, IP), separated by ", ", fit to print and cut where `size` is too small; empty where there
@@ -52,6 +49,14 @@ const char *sl_identity_hosts(const mbedtls_x509_crt *certificate, char *text, s
 /* The SHA-256 of the certificate's DER; false where the library fails. */
 bool sl_identity_fingerprint(const mbedtls_x509_crt *certificate,
                              uint8_t out[static SL_FINGERPRINT_SIZE]);
+
+enum { SL_DATE_SIZE = 72 };
+
+/* "2026-11-23T03:09:01Z". Returns `text`. */
+const char *sl_identity_date(const mbedtls_x509_time *time, char text[static SL_DATE_SIZE]);
+
+/* "CN=attic", fit to print and cut where `size` is too small. Returns `text`. */
+const char *sl_identity_name(const mbedtls_x509_name *dn, char *text, size_t size);
 
 /* A certificate's date in microseconds since 1970 UTC. */
 int64_t sl_identity_time_us(const mbedtls_x509_time *time);

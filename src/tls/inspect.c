@@ -6,20 +6,20 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "tls/expiry.h"
 #include "tls/identity.h"
-#include "tls/revocation.h"
 #include "tls/trust_files.h"
 
 #define DAY_US INT64_C(86400000000)
 
-enum { NAME_SIZE = 200, HOSTS_SIZE = 400, ERROR_SIZE = 1024, DATE_SIZE = 11, LEFT_SIZE = 64 };
+enum { NAME_SIZE = 200, HOSTS_SIZE = 400, ERROR_SIZE = 1024, LEFT_SIZE = 64 };
 
 /* What is being looked at, as far as it could be read. */
 struct inspection {
     enum sl_role role;
     const struct sl_trust_files *files;
     int64_t now_us;
-    int64_t warning_us;
+    int64_t warning_ms;
     struct sl_checklist *list;
     struct sl_random *random;
     mbedtls_x509_crt cas;
@@ -42,46 +42,50 @@ static bool passes(struct inspection *inspection, const char *about, enum sl_sta
 }
 
 /* "2026-12-24 (29 days left)". Returns `text`. */
-static const char *print_left(int64_t end_us, int64_t now_us, char text[static LEFT_SIZE])
+static const char *print_left(const struct sl_expiry *expiry, int64_t now_us,
+                              char text[static LEFT_SIZE])
 {
-    char date[SL_TIME_TEXT_SIZE];
-    int64_t days = (end_us - now_us) / DAY_US;
+    int64_t days = (expiry->end_us - now_us) / DAY_US;
 
-    (void)sl_time_print_iso(end_us, date);
-    (void)snprintf(text, LEFT_SIZE, "%.*s (%lld day%s left)", DATE_SIZE - 1, date, (long long)days,
+    (void)snprintf(text, LEFT_SIZE, "%.10s (%lld day%s left)", expiry->date, (long long)days,
                    days == 1 ? "" : "s");
     return text;
 }
 
-static bool ends_soon(int64_t end_us, int64_t now_us, int64_t warning_us)
+/* True where it ends soon, which is then said as the programs do while they run. */
+static bool warns(const struct inspection *inspection, const char *about,
+                  const struct sl_expiry *expiry)
 {
-    return end_us - now_us <= warning_us;
+    char text[ERROR_SIZE];
+
+    if (sl_expiry_stage(expiry, inspection->warning_ms, inspection->now_us) == SL_EXPIRY_FINE)
+        return false;
+    sl_checklist_add(
+        inspection->list, SL_VERDICT_WARNING, about, "%s",
+        sl_expiry_print(expiry, inspection->files, inspection->now_us, text, sizeof text));
+    return true;
 }
 
 static void tell_ca(const struct inspection *inspection, const mbedtls_x509_crt *ca)
 {
-    int64_t end_us = sl_identity_time_us(&ca->valid_to);
     bool lists = mbedtls_x509_crt_check_key_usage(ca, MBEDTLS_X509_KU_CRL_SIGN) == 0;
     bool server = inspection->role == SL_ROLE_SERVER;
-    char name[NAME_SIZE];
+    struct sl_expiry expiry;
     char left[LEFT_SIZE];
 
-    (void)sl_identity_dn(&ca->subject, name, sizeof name);
-    (void)print_left(end_us, inspection->now_us, left);
-    if (ends_soon(end_us, inspection->now_us, inspection->warning_us))
-        sl_checklist_add(inspection->list, SL_VERDICT_WARNING, "--cafile",
-                         "%s: the CA '%s' ends on %s, and all that it signed with it: make a new "
-                         "one and add it to this file",
-                         inspection->files->ca, name, left);
-    else if (server && !lists)
+    sl_expiry_of_certificate(ca, SL_EXPIRY_CA, &expiry);
+    if (warns(inspection, "--cafile", &expiry))
+        return;
+    (void)print_left(&expiry, inspection->now_us, left);
+    if (server && !lists)
         sl_checklist_add(inspection->list, SL_VERDICT_WARNING, "--cafile",
                          "%s: the CA '%s' may not sign revocation lists (no cRLSign), so what it "
                          "signed can't be revoked; good until %s",
-                         inspection->files->ca, name, left);
+                         inspection->files->ca, expiry.name, left);
     else
         sl_checklist_add(inspection->list, SL_VERDICT_OK, "--cafile",
-                         "%s: the CA '%s', good until %s%s", inspection->files->ca, name, left,
-                         server ? ", which may sign revocation lists" : "");
+                         "%s: the CA '%s', good until %s%s", inspection->files->ca, expiry.name,
+                         left, server ? ", which may sign revocation lists" : "");
 }
 
 static void inspect_cas(struct inspection *inspection)
@@ -142,22 +146,22 @@ static void tell_burden(const struct inspection *inspection)
                          count, count == 1 ? " is" : "s are");
 }
 
-/* The certificate of either side: "'CN=a', signed by 'CN=b', until 2026-12-24 (29 days left)". */
+/* Of either side: "'CN=a', signed by 'CN=b', good until 2026-12-24 (29 days left)". */
 static void tell_certificate(struct sl_checklist *list, const char *about, const char *what,
-                             const mbedtls_x509_crt *certificate, int64_t now_us,
-                             int64_t warning_us)
+                             const mbedtls_x509_crt *certificate, int64_t warning_ms)
 {
-    int64_t end_us = sl_identity_time_us(&certificate->valid_to);
-    bool soon = ends_soon(end_us, now_us, warning_us);
-    char subject[NAME_SIZE];
+    int64_t now_us = sl_clock_wall_us();
+    struct sl_expiry expiry;
     char issuer[NAME_SIZE];
     char left[LEFT_SIZE];
+    bool soon;
 
+    sl_expiry_of_certificate(certificate, SL_EXPIRY_OWN, &expiry);
+    soon = sl_expiry_stage(&expiry, warning_ms, now_us) != SL_EXPIRY_FINE;
     sl_checklist_add(list, soon ? SL_VERDICT_WARNING : SL_VERDICT_OK, about,
-                     "%s: '%s', signed by '%s', good until %s%s", what,
-                     sl_identity_dn(&certificate->subject, subject, sizeof subject),
-                     sl_identity_dn(&certificate->issuer, issuer, sizeof issuer),
-                     print_left(end_us, now_us, left),
+                     "%s: '%s', signed by '%s', good until %s%s", what, expiry.name,
+                     sl_identity_name(&certificate->issuer, issuer, sizeof issuer),
+                     print_left(&expiry, now_us, left),
                      soon ? ": renew it with scripts/certs.sh renew" : "");
 }
 
@@ -173,8 +177,8 @@ static void inspect_own(struct inspection *inspection, char name[static SL_SENSO
         passes(inspection, "--cert",
                sl_trust_check_own(inspection->role, &inspection->own, &inspection->cas, path,
                                   &inspection->fault)))
-        tell_certificate(inspection->list, "--cert", path, &inspection->own, inspection->now_us,
-                         inspection->warning_us);
+        tell_certificate(inspection->list, "--cert", path, &inspection->own,
+                         inspection->warning_ms);
     tell_burden(inspection);
     if (inspection->role == SL_ROLE_SERVER)
         tell_hosts(inspection);
@@ -214,60 +218,85 @@ static size_t count_entries(const mbedtls_x509_crl *list)
     return count;
 }
 
-static void tell_list(const struct inspection *inspection, const mbedtls_x509_crl *list)
+/* `index` is the list's place in `revoked`. */
+static void tell_list(const struct inspection *inspection, const mbedtls_x509_crl *list,
+                      const struct sl_revocation *revoked, size_t index)
 {
-    int64_t end_us = sl_identity_time_us(&list->next_update);
     int64_t age_us = inspection->now_us - sl_identity_time_us(&list->this_update);
-    bool soon = ends_soon(end_us, inspection->now_us, inspection->warning_us);
-    size_t count = count_entries(list);
-    char name[NAME_SIZE];
+    struct sl_expiry expiry;
     char left[LEFT_SIZE];
 
-    sl_checklist_add(inspection->list, soon ? SL_VERDICT_WARNING : SL_VERDICT_OK, "--crlfile",
-                     "%s: of '%s', %zu revoked, %lld days old, good until %s%s",
-                     inspection->files->crl, sl_identity_dn(&list->issuer, name, sizeof name),
-                     count, (long long)(age_us / DAY_US),
-                     print_left(end_us, inspection->now_us, left),
-                     soon ? ": make a new one with scripts/certs.sh crl" : "");
+    sl_expiry_of_list(revoked, index, &expiry);
+    if (!warns(inspection, "--crlfile", &expiry))
+        sl_checklist_add(inspection->list, SL_VERDICT_OK, "--crlfile",
+                         "%s: of '%s', %zu revoked, %lld days old, good until %s",
+                         inspection->files->crl, expiry.name, count_entries(list),
+                         (long long)(age_us / DAY_US),
+                         print_left(&expiry, inspection->now_us, left));
 }
 
 /* A CA that no list of the file is of: what it signed can't be revoked. */
-static void tell_unlisted(const struct inspection *inspection, const mbedtls_x509_crl *lists)
+static void check_cover(struct inspection *inspection, const struct sl_revocation *revoked,
+                        const mbedtls_x509_crt *ca)
 {
-    for (const mbedtls_x509_crt *ca = &inspection->cas; ca != NULL; ca = ca->next) {
-        const mbedtls_x509_crl *list = lists;
-        char name[NAME_SIZE];
+    const char *path = inspection->files->crl;
+    enum sl_status status =
+        sl_revocation_covers(revoked, ca, path, inspection->error, sizeof inspection->error);
+    char name[NAME_SIZE];
 
-        while (list != NULL && !sl_revocation_is_of(list, ca))
-            list = list->next;
-        if (list == NULL)
-            sl_checklist_add(inspection->list, SL_VERDICT_WARNING, "--crlfile",
-                             "%s: no list is of the CA '%s', so a stolen sensor that it signed "
-                             "can't be kept out: add that CA's list to the file",
-                             inspection->files->crl,
-                             sl_identity_dn(&ca->subject, name, sizeof name));
+    if (inspection->files->crl_required)
+        (void)passes(inspection, "--crlfile", status);
+    else if (status != SL_OK)
+        sl_checklist_add(
+            inspection->list, SL_VERDICT_WARNING, "--crlfile",
+            "%s: no list is of the CA '%s', so a stolen sensor that it signed can't be "
+            "kept out: add that CA's list to the file",
+            path, sl_identity_name(&ca->subject, name, sizeof name));
+}
+
+/* The lists one by one, and then whether each CA has one. */
+static void inspect_each(struct inspection *inspection, const mbedtls_x509_crl *lists)
+{
+    const char *path = inspection->files->crl;
+    struct sl_revocation revoked;
+
+    if (!passes(inspection, "--crlfile",
+                sl_revocation_begin(&revoked, &inspection->cas,
+                                    inspection->files->crl_grace_ms * 1000)))
+        return;
+    for (const mbedtls_x509_crl *list = lists; list != NULL; list = list->next) {
+        size_t index = revoked.list_count;
+
+        if (passes(inspection, "--crlfile",
+                   sl_revocation_take(&revoked, list, &inspection->cas, path, inspection->error,
+                                      sizeof inspection->error)))
+            tell_list(inspection, list, &revoked, index);
     }
+    for (const mbedtls_x509_crt *ca = &inspection->cas; ca != NULL; ca = ca->next)
+        check_cover(inspection, &revoked, ca);
+    sl_revocation_clear(&revoked);
 }
 
 static void inspect_lists(struct inspection *inspection)
 {
-    const char *path = inspection->files->crl;
+    bool named = inspection->files->crl != NULL;
     mbedtls_x509_crl lists;
 
-    if (!passes(inspection, "--crlfile",
-                sl_trust_check_readable("--crlfile", path, &inspection->fault)))
+    if (!passes(inspection, named ? "--crlfile" : "--crl-policy",
+                sl_trust_check_lists(inspection->files, &inspection->fault)))
         return;
+    if (!named) {
+        sl_checklist_add(inspection->list, SL_VERDICT_WARNING, "--crlfile",
+                         "it isn't given, so a stolen sensor can't be kept out: give the CA's list "
+                         "(scripts/certs.sh makes crl.pem)");
+        return;
+    }
     mbedtls_x509_crl_init(&lists);
     if (passes(inspection, "--crlfile",
-               sl_revocation_read(&lists, path, inspection->error, sizeof inspection->error)) &&
-        inspection->has_cas) {
-        for (const mbedtls_x509_crl *list = &lists; list != NULL; list = list->next)
-            if (passes(inspection, "--crlfile",
-                       sl_revocation_check(list, &inspection->cas, path, inspection->error,
-                                           sizeof inspection->error)))
-                tell_list(inspection, list);
-        tell_unlisted(inspection, &lists);
-    }
+               sl_revocation_read(&lists, inspection->files->crl, inspection->error,
+                                  sizeof inspection->error)) &&
+        inspection->has_cas)
+        inspect_each(inspection, &lists);
     mbedtls_x509_crl_free(&lists);
 }
 
@@ -295,12 +324,8 @@ static void inspect_guests(struct inspection *inspection)
 {
     bool server = inspection->role == SL_ROLE_SERVER;
 
-    if (inspection->files->crl != NULL)
+    if (server || inspection->files->crl != NULL)
         inspect_lists(inspection);
-    else if (server)
-        sl_checklist_add(inspection->list, SL_VERDICT_WARNING, "--crlfile",
-                         "it isn't given, so a stolen sensor can't be kept out: give the CA's list "
-                         "(scripts/certs.sh makes crl.pem)");
     if (inspection->files->allow != NULL)
         inspect_allow(inspection);
     else if (server)
@@ -314,7 +339,7 @@ void sl_inspect_trust(enum sl_role role, const struct sl_trust_files *files, int
     struct inspection inspection = {.role = role,
                                     .files = files,
                                     .now_us = sl_clock_wall_us(),
-                                    .warning_us = warning_ms * 1000,
+                                    .warning_ms = warning_ms,
                                     .list = list,
                                     .error = "out of memory"};
 
@@ -352,5 +377,5 @@ void sl_inspect_peer(const struct sl_session *session, int64_t warning_ms,
         return;
     (void)snprintf(what, sizeof what, "the server's, for %s",
                    sl_identity_hosts(certificate, hosts, sizeof hosts));
-    tell_certificate(list, "certificate", what, certificate, sl_clock_wall_us(), warning_ms * 1000);
+    tell_certificate(list, "certificate", what, certificate, warning_ms);
 }

@@ -60,6 +60,10 @@ static const struct entry table[SL_REASON_COUNT] = {
     [SL_REASON_CLIENT_NAME_AMBIGUOUS] =
         {"client-name-ambiguous",
          "the certificate names a sensor more than once; it must name one"},
+    [SL_REASON_CRL_EXPIRED] =
+        {"crl-expired",
+         "the revocation list of the sensor's CA is out of date; make a new one with "
+         "scripts/certs.sh crl and reload the server"},
     [SL_REASON_SERVER_CERT_UNTRUSTED] =
         {"server-cert-untrusted",
          "the server's certificate isn't signed by a CA of --cafile: a wrong server, or a wrong "
@@ -97,11 +101,19 @@ static const struct entry table[SL_REASON_COUNT] = {
         {"no-common-suite",
          "the peer offers no cipher suite, group or signature that is allowed here "
          "(ECDHE-ECDSA with CCM, GCM or ChaCha20-Poly1305)"},
+    [SL_REASON_NO_COMMON_PROTOCOL] =
+        {"no-common-protocol",
+         "the peer asks for another application protocol (ALPN) than sensorlink/1; offer that one, "
+         "or none for plain lines"},
     [SL_REASON_HANDSHAKE_TIMEOUT] = {"handshake-timeout", "the handshake didn't end in time"},
     [SL_REASON_HANDSHAKE_TOO_LARGE] =
         {"handshake-too-large",
          "the peer sent more than is read of anybody before authentication; send the leaf "
          "certificate only"},
+    [SL_REASON_HANDSHAKE_TOO_MANY_CERTS] =
+        {"handshake-too-many-certs",
+         "the peer sent several certificates above its own that aren't CAs of --cafile, and none "
+         "was looked at; send the leaf certificate only"},
     [SL_REASON_HANDSHAKE_CUT] = {"handshake-cut",
                                  "the connection ended in the middle of the handshake"},
     [SL_REASON_HANDSHAKE_FAILED] = {"handshake-failed", "the handshake failed"},
@@ -114,6 +126,9 @@ static const struct entry table[SL_REASON_COUNT] = {
                               "a record was damaged or out of order; the session can't go on"},
     [SL_REASON_SHUTTING_DOWN] = {"shutting-down", "the server is shutting down; come back later"},
     [SL_REASON_IDLE] = {"idle", "nothing came for longer than --idle-timeout"},
+    [SL_REASON_SESSION_TOO_OLD] = {"session-too-old",
+                                   "the session has lasted as long as one may here "
+                                   "(--max-session-age); connect again"},
     [SL_REASON_STORE_FAILED] = {"store-failed",
                                 "the server can't write its store; nothing was acknowledged"},
     [SL_REASON_STREAM_CONFLICT] =

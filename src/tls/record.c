@@ -5,7 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TYPE_ALERT = 21, TYPE_HANDSHAKE = 22, MAJOR_VERSION = 3, ALERT_SIZE = 2 };
+enum {
+    TYPE_CHANGE_CIPHER_SPEC = 20,
+    TYPE_ALERT = 21,
+    TYPE_HANDSHAKE = 22,
+    MAJOR_VERSION = 3,
+    ALERT_SIZE = 2
+};
 
 static void look_at_body(struct sl_record *record, uint8_t byte)
 {
@@ -14,6 +20,8 @@ static void look_at_body(struct sl_record *record, uint8_t byte)
         /* Only a record of two bytes is an alert in the clear; an encrypted one is longer. */
         record->alerted = record->body == 1 && record->left == 1;
     }
+    if (record->header[0] == TYPE_HANDSHAKE)
+        sl_chain_look(&record->chain, byte);
     record->body++;
     record->left--;
 }
@@ -33,6 +41,8 @@ void sl_record_look(struct sl_record *record, const uint8_t *bytes, size_t len)
         record->header_len = 0;
         record->body = 0;
         record->left = (size_t)record->header[3] << 8 | record->header[4];
+        if (record->header[0] == TYPE_CHANGE_CIPHER_SPEC)
+            sl_chain_hide(&record->chain);
     }
 }
 

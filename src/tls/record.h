@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record.h -- looks at the outside of what a peer sends during the handshake: is it TLS at all, and
- * is there an alert in the clear?
+ * record.h -- looks at the outside of what goes one way during the handshake: is it TLS at all, is
+ * there an alert in the clear, and how many certificates (chain.h)?
  *
- * The library says neither. Record headers (RFC 8446, section 5.1; RFC 5246, section 6.2.1) are
+ * The library says none of it. Record headers (RFC 8446, section 5.1; RFC 5246, section 6.2.1) are
  * readable before encryption begins, which is when refusals happen. Nothing here decides about
  * trust.
  *
- * Memory   The caller owns struct sl_record; start with `{0}`. Nothing allocates.
+ * Memory   The caller owns struct sl_record; start with `{0}`, and in its chain the CAs that we
+ *          have. Nothing allocates.
  * Threads  As for the session.
  */
 #ifndef SL_TLS_RECORD_H
@@ -16,6 +17,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "tls/chain.h"
 
 enum { SL_RECORD_HEADER = 5, SL_ALERT_NONE = -1 };
 
@@ -28,6 +31,7 @@ struct sl_record {
     size_t body;      /* bytes seen of its body */
     uint8_t alert[2]; /* level and description of the last alert in the clear */
     bool alerted;
+    struct sl_chain chain;
 };
 
 /* Looks at the next bytes of the stream. */

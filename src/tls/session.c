@@ -11,6 +11,7 @@
 
 #include "tls/compat.h"
 #include "tls/record.h"
+#include "tls/ticket.h"
 #include "tls/verify.h"
 #include "wire/message.h"
 
@@ -22,13 +23,23 @@ enum {
 
 struct sl_session {
     mbedtls_ssl_context ssl;
+    /*
+     * The trust's, but for the callbacks about tickets, which must know the session: the library
+     * passes them nothing of it. A shallow copy, so it isn't freed.
+     */
+    mbedtls_ssl_config config;
     struct sl_trust *trust;
     struct sl_transport transport;
     struct sl_verify verify;
-    struct sl_record record; /* the peer's records, until the handshake is over */
-    struct sl_buffer out;    /* encrypted, not sent yet */
-    size_t budget;           /* bytes that may be read, in the whole handshake or in one call */
-    bool blocked;            /* the transport had nothing more at the last try */
+    struct sl_ticket_desk desk;       /* a server's */
+    struct sl_resumption *resumption; /* a client's; null: none */
+    char *host;                       /* a client's */
+    struct sl_record record;          /* the peer's records, until the handshake is over */
+    struct sl_record sent;            /* ours, likewise */
+    struct sl_buffer out;             /* encrypted, not sent yet */
+    size_t budget;        /* bytes that may be read, in this part of the handshake or one call */
+    size_t flight_budget; /* what `budget` becomes when the peer's hello is whole; 0: it was */
+    bool blocked;         /* the transport had nothing more at the last try */
     bool over_budget;
     bool established;
     bool broken;
@@ -45,6 +56,19 @@ static int receive_code(struct sl_session *session, enum sl_status status)
     }
     session->transport_end = status;
     return status == SL_CUT ? 0 : MBEDTLS_ERR_SSL_CONN_EOF;
+}
+
+/*
+ * A hello may be long, with keys of several kinds and a ticket, and costs little. What comes after
+ * it is certificates, whose cost grows with the square of their number.
+ */
+static void look_at_handshake(struct sl_session *session, const unsigned char *bytes, size_t len)
+{
+    sl_record_look(&session->record, bytes, len);
+    if (session->record.chain.greeted && session->flight_budget > 0) {
+        session->budget = session->flight_budget;
+        session->flight_budget = 0;
+    }
 }
 
 static int receive(void *ctx, unsigned char *bytes, size_t cap)
@@ -64,7 +88,10 @@ static int receive(void *ctx, unsigned char *bytes, size_t cap)
         return receive_code(session, status);
     session->budget -= len;
     if (!session->established)
-        sl_record_look(&session->record, bytes, len);
+        look_at_handshake(session, bytes, len);
+    /* What the library doesn't get, it doesn't calculate with. */
+    if (sl_chain_too_long(&session->record.chain))
+        return MBEDTLS_ERR_SSL_CONN_EOF;
     return (int)len;
 }
 
@@ -78,6 +105,8 @@ static int keep(void *ctx, const unsigned char *bytes, size_t len)
 
     if (sl_buffer_add(&session->out, added, WIRE_MAX) != SL_OK)
         return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    if (!session->established)
+        sl_record_look(&session->sent, bytes, len);
     return (int)len;
 }
 
@@ -103,7 +132,8 @@ static enum sl_status new_session(struct sl_trust *trust, struct sl_transport tr
     if (made == NULL)
         return SL_NOMEM;
     mbedtls_ssl_init(&made->ssl);
-    if (mbedtls_ssl_setup(&made->ssl, sl_trust_config(trust)) != 0) {
+    made->config = *sl_trust_config(trust);
+    if (mbedtls_ssl_setup(&made->ssl, &made->config) != 0) {
         mbedtls_ssl_free(&made->ssl);
         free(made);
         return SL_NOMEM;
@@ -111,7 +141,9 @@ static enum sl_status new_session(struct sl_trust *trust, struct sl_transport tr
     made->trust = sl_trust_ref(trust);
     made->transport = transport;
     made->budget = budget;
+    made->flight_budget = budget / 4 * 3;
     made->verify.trust = trust;
+    made->record.chain.cas = sl_trust_cas(trust);
     mbedtls_ssl_set_verify(&made->ssl, sl_verify_certificate, &made->verify);
     mbedtls_ssl_set_bio(&made->ssl, made, keep, receive, NULL);
     *session = made;
@@ -123,6 +155,25 @@ enum sl_status sl_session_new_server(struct sl_trust *trust, struct sl_transport
 {
     assert(sl_trust_role(trust) == SL_ROLE_SERVER);
     return new_session(trust, transport, budget, session);
+}
+
+void sl_session_offer_tickets(struct sl_session *session, struct sl_ticket_keys *keys)
+{
+    if (keys == NULL)
+        return;
+    session->desk.keys = keys;
+    session->desk.trust = session->trust;
+    session->desk.full = &session->verify;
+    session->verify.keeps_leaf = true;
+    mbedtls_ssl_conf_session_tickets_cb(&session->config, sl_ticket_write, sl_ticket_parse,
+                                        &session->desk);
+}
+
+void sl_session_resume(struct sl_session *session, struct sl_resumption *resumption)
+{
+    session->resumption = resumption;
+    if (resumption != NULL)
+        (void)sl_resumption_use(resumption, &session->ssl, session->trust, session->host);
 }
 
 /* A host that is an address is checked by verify.c; a name by the library. */
@@ -146,12 +197,16 @@ enum sl_status sl_session_new_client(struct sl_trust *trust, struct sl_transport
     status = new_session(trust, transport, SIZE_MAX, session);
     if (status != SL_OK)
         return status;
-    if (set_host(*session, host) != 0) {
+    (*session)->host = strdup(host);
+    if ((*session)->host == NULL)
+        status = SL_NOMEM;
+    else if (set_host(*session, host) != 0)
+        status = SL_BAD_INPUT;
+    if (status != SL_OK) {
         sl_session_free(*session);
         *session = NULL;
-        return SL_BAD_INPUT;
     }
-    return SL_OK;
+    return status;
 }
 
 void sl_session_free(struct sl_session *session)
@@ -159,6 +214,9 @@ void sl_session_free(struct sl_session *session)
     if (session == NULL)
         return;
     mbedtls_ssl_free(&session->ssl);
+    sl_ticket_desk_clear(&session->desk);
+    sl_verify_clear(&session->verify);
+    free(session->host);
     sl_trust_unref(session->trust);
     sl_buffer_clear(&session->out);
     mbedtls_platform_zeroize(session, sizeof *session);
@@ -208,13 +266,33 @@ static enum sl_reason code_reason(const struct sl_session *session, int code)
 
 /*
  * In TLS 1.2 the library tells a client without a certificate nothing, and the client would just
- * wait.
+ * wait. Of too many certificates it doesn't know.
  */
-static void send_missing_alert(struct sl_session *session)
+static void send_alert(struct sl_session *session)
 {
+    unsigned char alert = session->refusal.reason == SL_REASON_CLIENT_CERT_MISSING
+                              ? MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE
+                              : MBEDTLS_SSL_ALERT_MSG_BAD_CERT;
+
     if (strcmp(sl_session_protocol(session), "TLSv1.2") == 0)
-        (void)mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                             MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+        (void)mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert);
+}
+
+/* The client keeps the session for the next time. TLS 1.3 has one once a ticket came, 1.2 now. */
+static void keep_session(struct sl_session *session)
+{
+    if (session->resumption != NULL)
+        sl_resumption_keep(session->resumption, &session->ssl, session->trust,
+                           session->verify.proved_us);
+}
+
+/* The handshake is over: what only it needed goes. */
+static void settle(struct sl_session *session)
+{
+    session->established = true;
+    sl_verify_clear(&session->verify);
+    if (strcmp(sl_session_protocol(session), "TLSv1.2") == 0)
+        keep_session(session);
 }
 
 /* Turns a handshake that failed into one reason with its facts. */
@@ -227,8 +305,13 @@ static enum sl_status handshake_failed(struct sl_session *session, int code)
     (void)snprintf(detail, sizeof detail, "code -0x%04x", (unsigned)-code);
     if (session->over_budget)
         return refuse(session, SL_LIMIT, SL_REASON_HANDSHAKE_TOO_LARGE, NULL);
+    if (sl_chain_too_long(&session->record.chain))
+        return refuse(session, SL_LIMIT, SL_REASON_HANDSHAKE_TOO_MANY_CERTS, NULL);
     if (reason != SL_REASON_NONE)
         return refuse(session, SL_DENIED, reason, NULL);
+    /* 2.28 has no code of its own for this, but it sends the right alert. */
+    if (sl_record_alert(&session->sent) == MBEDTLS_SSL_ALERT_MSG_NO_APPLICATION_PROTOCOL)
+        return refuse(session, SL_DENIED, SL_REASON_NO_COMMON_PROTOCOL, NULL);
     if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
         sl_record_print_alert(alert, detail, sizeof detail);
         return refuse(session, SL_DENIED, SL_REASON_PEER_REFUSED, detail);
@@ -256,14 +339,18 @@ enum sl_status sl_session_handshake(struct sl_session *session)
     } while (sl_compat_is_ticket(code) || (code == MBEDTLS_ERR_SSL_WANT_READ && !session->blocked));
     flushed = sl_session_flush(session);
     if (code == 0 && sl_compat_handshake_over(&session->ssl)) {
-        session->established = true;
+        settle(session);
         return SL_OK;
     }
     if (code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE) {
         enum sl_status failed = handshake_failed(session, code);
 
-        if (session->refusal.reason == SL_REASON_CLIENT_CERT_MISSING)
-            send_missing_alert(session);
+        /* If it was the old session's fault, the next try doesn't have it. */
+        if (session->resumption != NULL)
+            sl_resumption_forget(session->resumption);
+        if (session->refusal.reason == SL_REASON_CLIENT_CERT_MISSING ||
+            session->refusal.reason == SL_REASON_HANDSHAKE_TOO_MANY_CERTS)
+            send_alert(session);
         return failed;
     }
     if (flushed == SL_CUT || flushed == SL_IO)
@@ -306,6 +393,8 @@ enum sl_status sl_session_read(struct sl_session *session, char *bytes, size_t c
             return refuse(session, SL_IO, SL_REASON_TLS_BROKEN, "too many records without content");
         if (session->transport_end != SL_OK)
             return session->transport_end;
+        if (sl_compat_is_ticket(code))
+            keep_session(session);
         if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
             return SL_CLOSED;
         if (code == MBEDTLS_ERR_SSL_WANT_WRITE)
@@ -329,9 +418,12 @@ enum sl_status sl_session_write(struct sl_session *session, struct sl_bytes byte
         return SL_IO;
     if (session->out.len >= SL_SESSION_OUT_MAX)
         return SL_WANT_WRITE;
-    do
+    for (;;) {
         code = mbedtls_ssl_write(&session->ssl, (const unsigned char *)bytes.at, len);
-    while (sl_compat_is_ticket(code));
+        if (!sl_compat_is_ticket(code))
+            break;
+        keep_session(session);
+    }
     if (code <= 0)
         return broken(session, code);
     *taken = (size_t)code;
@@ -395,6 +487,11 @@ const char *sl_session_suite(const struct sl_session *session)
     return suite == NULL ? "unknown" : suite;
 }
 
+bool sl_session_resumed(const struct sl_session *session)
+{
+    return session->established && !session->verify.seen;
+}
+
 const struct sl_refusal *sl_session_refusal(const struct sl_session *session)
 {
     return &session->refusal;
@@ -407,7 +504,9 @@ bool sl_session_established(const struct sl_session *session)
 
 const struct mbedtls_x509_crt *sl_session_peer_certificate(const struct sl_session *session)
 {
-    return mbedtls_ssl_get_peer_cert(&session->ssl);
+    if (session->verify.seen)
+        return mbedtls_ssl_get_peer_cert(&session->ssl);
+    return session->desk.opened ? &session->desk.leaf : NULL;
 }
 
 struct sl_trust *sl_session_trust(const struct sl_session *session)
@@ -417,5 +516,5 @@ struct sl_trust *sl_session_trust(const struct sl_session *session)
 
 const uint8_t *sl_session_peer_issuer(const struct sl_session *session)
 {
-    return session->verify.issuer;
+    return session->verify.seen ? session->verify.issuer : session->desk.issuer;
 }

@@ -21,6 +21,8 @@
 #include "base/bytes.h"
 #include "base/transport.h"
 #include "tls/reason.h"
+#include "tls/resumption.h"
+#include "tls/ticket_keys.h"
 #include "tls/trust.h"
 
 enum { SL_SESSION_OUT_MAX = 65536, SL_SESSION_RECORD_MAX = 16383 };
@@ -28,7 +30,8 @@ enum { SL_SESSION_OUT_MAX = 65536, SL_SESSION_RECORD_MAX = 16383 };
 struct sl_session;
 
 /*
- * A server's session. `budget`: bytes read before the handshake is over, at least 1024.
+ * A server's session. `budget`: bytes read of the peer's hello, at least 1024; and then three
+ * quarters of it before the handshake is over.
  * SL_OK or SL_NOMEM. It holds a reference of `trust`; `transport.ctx` must outlive it.
  */
 SL_MUST_USE enum sl_status sl_session_new_server(struct sl_trust *trust,
@@ -44,6 +47,18 @@ SL_MUST_USE enum sl_status sl_session_new_client(struct sl_trust *trust,
                                                  struct sl_transport transport, const char *host,
                                                  struct sl_session **session);
 
+/*
+ * Before a server's handshake: give and take session tickets under these keys, which must outlive
+ * the session; null: don't.
+ */
+void sl_session_offer_tickets(struct sl_session *session, struct sl_ticket_keys *keys);
+
+/*
+ * Before a client's handshake: use the session that `resumption` holds where it fits, and hold this
+ * one in it. It must outlive the session; null: don't.
+ */
+void sl_session_resume(struct sl_session *session, struct sl_resumption *resumption);
+
 /* Wipes and frees; sends nothing. Null is allowed. */
 void sl_session_free(struct sl_session *session);
 
@@ -54,8 +69,8 @@ void sl_session_free(struct sl_session *session);
  *                `welcome`.
  * SL_WANT_READ, SL_WANT_WRITE
  * SL_DENIED      Refused by us or by the peer; SL_CUT: the connection ended; SL_LIMIT: over the
- *                budget; SL_IO, SL_NOMEM. sl_session_refusal() says why. An alert may wait: flush,
- *                then close.
+ *                budget, or too many certificates; SL_IO, SL_NOMEM. sl_session_refusal() says why.
+ *                An alert may wait: flush, then close.
  */
 SL_MUST_USE enum sl_status sl_session_handshake(struct sl_session *session);
 
@@ -98,6 +113,9 @@ bool sl_session_acknowledged(const struct sl_session *session);
 const char *sl_session_protocol(const struct sl_session *session);
 const char *sl_session_suite(const struct sl_session *session);
 
+/* True where no certificate was asked for, because an earlier session was resumed. */
+bool sl_session_resumed(const struct sl_session *session);
+
 /* Why the last call failed; reason SL_REASON_NONE where none did. Lives as long as the session. */
 const struct sl_refusal *sl_session_refusal(const struct sl_session *session);
 
@@ -107,7 +125,10 @@ bool sl_session_established(const struct sl_session *session);
 /* True while not a single byte has come from the peer. */
 bool sl_session_silent(const struct sl_session *session);
 
-/* For the tls room only. */
+/*
+ * For the tls room only: whose session it is, by its certificate, or by that in the ticket where it
+ * was resumed. Null where neither is known.
+ */
 struct mbedtls_x509_crt;
 const struct mbedtls_x509_crt *sl_session_peer_certificate(const struct sl_session *session);
 struct sl_trust *sl_session_trust(const struct sl_session *session);

@@ -23,7 +23,8 @@ struct sl_trust {
     mbedtls_pk_context key;
     struct sl_revocation revoked;
     struct sl_allow *allow;
-    const char *alpn[2]; /* the library keeps a pointer to it */
+    uint8_t print[SL_FINGERPRINT_SIZE]; /* see sl_trust_print() */
+    const char *alpn[2];                /* the library keeps a pointer to it */
     mbedtls_ssl_config config;
 };
 
@@ -51,7 +52,7 @@ static enum sl_status configure(struct sl_trust *trust)
     mbedtls_ssl_conf_renegotiation(&trust->config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
     mbedtls_ssl_conf_legacy_renegotiation(&trust->config, MBEDTLS_SSL_LEGACY_NO_RENEGOTIATION);
     if (trust->role == SL_ROLE_SENSOR)
-        mbedtls_ssl_conf_session_tickets(&trust->config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+        sl_compat_take_tickets(&trust->config);
     /* A list of CA names would only lengthen the flight and tell strangers whom we trust. */
     if (trust->role == SL_ROLE_SERVER)
         mbedtls_ssl_conf_cert_req_ca_list(&trust->config, MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
@@ -60,6 +61,26 @@ static enum sl_status configure(struct sl_trust *trust)
         mbedtls_ssl_conf_own_cert(&trust->config, &trust->own, &trust->key) != 0)
         return SL_NOMEM;
     return SL_OK;
+}
+
+/* One hash over the hashes of the CAs and of the own certificate. */
+static enum sl_status make_print(struct sl_trust *trust)
+{
+    const mbedtls_md_info_t *sha256 = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
+    uint8_t print[SL_FINGERPRINT_SIZE];
+    mbedtls_md_context_t md;
+    bool good;
+
+    mbedtls_md_init(&md);
+    good = mbedtls_md_setup(&md, sha256, 0) == 0 && mbedtls_md_starts(&md) == 0 &&
+           sl_identity_fingerprint(&trust->own, print) &&
+           mbedtls_md_update(&md, print, sizeof print) == 0;
+    for (const mbedtls_x509_crt *ca = &trust->cas; good && ca != NULL; ca = ca->next)
+        good =
+            sl_identity_fingerprint(ca, print) && mbedtls_md_update(&md, print, sizeof print) == 0;
+    good = good && mbedtls_md_finish(&md, trust->print) == 0;
+    mbedtls_md_free(&md);
+    return good ? SL_OK : SL_NOMEM;
 }
 
 static enum sl_status load(struct sl_trust *trust, const struct sl_trust_files *files,
@@ -80,13 +101,12 @@ static enum sl_status load(struct sl_trust *trust, const struct sl_trust_files *
         status = sl_trust_check_pair(&trust->own, &trust->key, trust->random, files, fault);
     if (status == SL_OK)
         status = sl_trust_check_own(trust->role, &trust->own, &trust->cas, files->cert, fault);
-    if (status == SL_OK && files->crl != NULL)
-        status = sl_trust_check_readable("--crlfile", files->crl, fault);
-    if (status == SL_OK && files->crl != NULL)
-        status =
-            sl_revocation_load(&trust->revoked, files->crl, &trust->cas, fault->text, fault->size);
+    if (status == SL_OK)
+        status = sl_trust_read_lists(&trust->revoked, &trust->cas, files, fault);
     if (status == SL_OK && files->allow != NULL)
         status = sl_allow_load(files->allow, &trust->allow, fault->text, fault->size);
+    if (status == SL_OK)
+        status = make_print(trust);
     if (status == SL_OK)
         status = configure(trust);
     return status;
@@ -132,6 +152,15 @@ enum sl_status sl_trust_load(enum sl_role role, const struct sl_trust_files *fil
     return SL_OK;
 }
 
+enum sl_status sl_trust_follows(const struct sl_trust *trust, const struct sl_trust *old,
+                                const struct sl_trust_files *files, char *error, size_t error_size)
+{
+    if (files->crl == NULL)
+        return SL_OK;
+    return sl_revocation_follows(&trust->revoked, &old->revoked, &trust->cas, files->crl, error,
+                                 error_size);
+}
+
 struct sl_trust *sl_trust_ref(struct sl_trust *trust)
 {
     (void)atomic_fetch_add_explicit(&trust->references, 1, memory_order_relaxed);
@@ -150,6 +179,12 @@ bool sl_trust_own_name(const struct sl_trust *trust, char name[static SL_SENSOR_
     return sl_identity_sensor(&trust->own, name) == SL_REASON_NONE;
 }
 
+int64_t sl_trust_own_end_us(const struct sl_trust *trust)
+{
+    /* The second of notAfter is the last good one (RFC 5280, section 4.1.2.5). */
+    return sl_identity_time_us(&trust->own.valid_to) + 1000000;
+}
+
 enum sl_role sl_trust_role(const struct sl_trust *trust)
 {
     return trust->role;
@@ -163,6 +198,11 @@ const char *sl_tls_version(char *text, size_t size)
     (void)snprintf(text, size, "%s (%s)", version,
                    sl_compat_has_tls13() ? "TLS 1.2, TLS 1.3" : "TLS 1.2");
     return text;
+}
+
+const uint8_t *sl_trust_print(const struct sl_trust *trust)
+{
+    return trust->print;
 }
 
 const struct mbedtls_ssl_config *sl_trust_config(const struct sl_trust *trust)
@@ -198,4 +238,19 @@ const struct sl_allow *sl_trust_allow(const struct sl_trust *trust)
 bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate)
 {
     return sl_revocation_has(&trust->revoked, certificate);
+}
+
+const struct sl_revocation *sl_trust_revocation(const struct sl_trust *trust)
+{
+    return &trust->revoked;
+}
+
+const struct mbedtls_x509_crt *sl_trust_cas(const struct sl_trust *trust)
+{
+    return &trust->cas;
+}
+
+const struct mbedtls_x509_crt *sl_trust_own(const struct sl_trust *trust)
+{
+    return &trust->own;
 }

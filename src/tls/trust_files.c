@@ -78,7 +78,7 @@ enum sl_status sl_trust_check_ca(const mbedtls_x509_crt *ca, const char *path,
 {
     char name[256];
 
-    (void)sl_identity_dn(&ca->subject, name, sizeof name);
+    (void)sl_identity_name(&ca->subject, name, sizeof name);
     if (!sl_compat_is_ca(ca))
         return bad(fault, "--cafile %s: '%s' isn't a CA certificate", path, name);
     if (mbedtls_x509_time_is_past(&ca->valid_to))
@@ -151,4 +151,28 @@ enum sl_status sl_trust_check_own(enum sl_role role, mbedtls_x509_crt *own, mbed
         return bad(fault, "--cert %s isn't meant for a %s", path,
                    role == SL_ROLE_SERVER ? "server" : "sensor");
     return SL_OK;
+}
+
+enum sl_status sl_trust_check_lists(const struct sl_trust_files *files,
+                                    struct sl_trust_fault *fault)
+{
+    if (files->crl == NULL && files->crl_required)
+        return bad(fault, "--crl-policy require needs revocation lists: name them with --crlfile "
+                          "FILE");
+    return files->crl == NULL ? SL_OK : sl_trust_check_readable("--crlfile", files->crl, fault);
+}
+
+enum sl_status sl_trust_read_lists(struct sl_revocation *set, const mbedtls_x509_crt *cas,
+                                   const struct sl_trust_files *files, struct sl_trust_fault *fault)
+{
+    enum sl_status status = sl_trust_check_lists(files, fault);
+
+    if (status != SL_OK || files->crl == NULL)
+        return status;
+    status = sl_revocation_load(set, files->crl, cas, files->crl_grace_ms * 1000, fault->text,
+                                fault->size);
+    for (const mbedtls_x509_crt *ca = cas; status == SL_OK && files->crl_required && ca != NULL;
+         ca = ca->next)
+        status = sl_revocation_covers(set, ca, files->crl, fault->text, fault->size);
+    return status;
 }

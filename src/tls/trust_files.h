@@ -17,6 +17,7 @@
 
 #include "sensorlink/status.h"
 #include "tls/compat.h"
+#include "tls/revocation.h"
 #include "tls/trust.h"
 
 /* Where a fault's sentence is written to. */
@@ -57,5 +58,15 @@ SL_MUST_USE enum sl_status sl_trust_check_pair(mbedtls_x509_crt *own, mbedtls_pk
 SL_MUST_USE enum sl_status sl_trust_check_own(enum sl_role role, mbedtls_x509_crt *own,
                                               mbedtls_x509_crt *cas, const char *path,
                                               struct sl_trust_fault *fault);
+
+/* Whether revocation lists are named where they are required, and can be opened. */
+SL_MUST_USE enum sl_status sl_trust_check_lists(const struct sl_trust_files *files,
+                                                struct sl_trust_fault *fault);
+
+/* Reads the revocation lists, if there are any, and whether there are as many as required. */
+SL_MUST_USE enum sl_status sl_trust_read_lists(struct sl_revocation *set,
+                                               const mbedtls_x509_crt *cas,
+                                               const struct sl_trust_files *files,
+                                               struct sl_trust_fault *fault);
 
 #endif

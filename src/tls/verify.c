@@ -2,7 +2,29 @@
 /* verify.c -- the verification callback and the names of its findings; see verify.h. */
 #include "tls/verify.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
 #include "tls/identity.h"
+
+/* Without memory there is no copy, and then no ticket. */
+static void keep_leaf(struct sl_verify *verify, const mbedtls_x509_crt *certificate)
+{
+    sl_verify_clear(verify);
+    verify->leaf = malloc(certificate->raw.len);
+    if (verify->leaf == NULL)
+        return;
+    memcpy(verify->leaf, certificate->raw.p, certificate->raw.len);
+    verify->leaf_len = certificate->raw.len;
+}
+
+void sl_verify_clear(struct sl_verify *verify)
+{
+    free(verify->leaf);
+    verify->leaf = NULL;
+    verify->leaf_len = 0;
+}
 
 int sl_verify_certificate(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *flags)
 {
@@ -18,7 +40,12 @@ int sl_verify_certificate(void *ctx, mbedtls_x509_crt *certificate, int depth, u
         return 0;
     }
     verify->seen = true;
+    verify->proved_us = sl_clock_wall_us();
+    if (verify->keeps_leaf)
+        keep_leaf(verify, certificate);
     (void)sl_identity_facts(certificate, verify->facts);
+    if (!mbedtls_pk_can_do(&certificate->pk, MBEDTLS_PK_ECDSA))
+        *flags |= MBEDTLS_X509_BADCERT_BAD_PK;
     if (verify->address_len > 0 &&
         !sl_identity_has_address(certificate, verify->address, verify->address_len))
         *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;

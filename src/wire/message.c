@@ -126,6 +126,23 @@ static bool parse_gap(struct sl_bytes rest, struct sl_message *message)
     return reason_is_sound(rest);
 }
 
+/* A sign, then seconds as a time has them. */
+static bool parse_clock(struct sl_bytes rest, struct sl_message *message)
+{
+    bool negative = rest.len > 0 && rest.at[0] == '-';
+
+    message->kind = SL_MESSAGE_CLOCK;
+    if (!negative && (rest.len == 0 || rest.at[0] != '+'))
+        return false;
+    rest.at++;
+    rest.len--;
+    if (sl_time_parse_unix(rest, &message->offset_us) != SL_OK || message->offset_us < 0 ||
+        message->offset_us > SL_OFFSET_MAX_US)
+        return false;
+    message->offset_us *= negative ? -1 : 1;
+    return true;
+}
+
 static bool parse_welcome(struct sl_bytes rest, struct sl_message *message)
 {
     message->kind = SL_MESSAGE_WELCOME;
@@ -167,7 +184,8 @@ struct verb {
     bool (*parse)(struct sl_bytes rest, struct sl_message *message);
 };
 
-static const struct verb sensor_verbs[] = {{"stream", parse_stream}, {"gap", parse_gap}};
+static const struct verb sensor_verbs[] = {
+    {"stream", parse_stream}, {"gap", parse_gap}, {"clock", parse_clock}};
 static const struct verb server_verbs[] = {
     {"welcome", parse_welcome}, {"ack", parse_ack}, {"refused", parse_refused}, {"bye", parse_bye}};
 
@@ -251,6 +269,17 @@ static void put_time(struct line *line, int64_t time_us)
     put_word(line, text);
 }
 
+/* A blank, the sign and the seconds. */
+static void put_offset(struct line *line, int64_t offset_us)
+{
+    char text[SL_TIME_TEXT_SIZE];
+
+    assert(offset_us >= -SL_OFFSET_MAX_US && offset_us <= SL_OFFSET_MAX_US);
+    sl_time_print_unix(offset_us < 0 ? -offset_us : offset_us, text);
+    put_word(line, offset_us < 0 ? " -" : " +");
+    put_word(line, text);
+}
+
 /* A blank, the reason, and as much of the text as the line takes. */
 static void put_reason_and_text(struct line *line, const struct sl_message *message)
 {
@@ -320,6 +349,10 @@ static void put_message(struct line *line, const struct sl_message *message)
         put_number(line, message->last);
         put_word(line, " ");
         put(line, message->reason);
+        return;
+    case SL_MESSAGE_CLOCK:
+        put_word(line, "clock");
+        put_offset(line, message->offset_us);
         return;
     case SL_MESSAGE_ACK:
         put_word(line, "ack");

@@ -6,6 +6,7 @@
  *   server  welcome <last> <time> <sensor>
  *   sensor  <seq> <time> name: value[ unit]
  *   sensor  gap <first> <last> <reason>
+ *   sensor  clock <offset>
  *   server  ack <seq>
  *   server  refused <seq> <reason> <text>
  *   server  bye <retry-after-ms> <reason> <text>
@@ -25,6 +26,9 @@
 #define SL_ALPN "sensorlink/1"
 #define SL_SEQ_MAX INT64_MAX
 
+/* The greatest offset of a clock that can be told: 100,000,000,000 s either way. */
+#define SL_OFFSET_MAX_US INT64_C(100000000000000000)
+
 enum { SL_STREAM_HEX = 32, SL_STREAM_SIZE = 33, SL_REASON_MAX = 48, SL_SENSOR_NAME_MAX = 64 };
 
 /*
@@ -39,6 +43,7 @@ enum sl_message_kind {
     SL_MESSAGE_WELCOME,
     SL_MESSAGE_READING,
     SL_MESSAGE_GAP,
+    SL_MESSAGE_CLOCK,
     SL_MESSAGE_ACK,
     SL_MESSAGE_REFUSED,
     SL_MESSAGE_BYE
@@ -49,6 +54,7 @@ struct sl_message {
     int64_t seq;            /* READING, ACK, REFUSED: the number; GAP: its first; WELCOME: last */
     int64_t last;           /* GAP: its last */
     int64_t time_us;        /* WELCOME: the server's clock */
+    int64_t offset_us;      /* CLOCK: the server's clock minus the sensor's own */
     int64_t retry_ms;       /* BYE: come back after this many milliseconds, 0 to 2^31-1 */
     struct sl_bytes stream; /* STREAM: 32 lower-case hex digits */
     struct sl_bytes sensor; /* WELCOME */
@@ -59,7 +65,7 @@ struct sl_message {
 };
 
 /*
- * Reads a line that a sensor may send: stream, reading, gap.
+ * Reads a line that a sensor may send: stream, reading, gap, clock.
  * SL_OK         `*message` is set. A READING whose sequence number is sound but whose reading
  *               isn't has `flaw` set: that one is refused and the session goes on. A READING's bad
  *               time field is a flaw of the session, not of the reading.

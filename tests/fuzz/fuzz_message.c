@@ -31,7 +31,7 @@ static bool same_value(struct sl_bytes a, struct sl_bytes b)
 static bool same(const struct sl_message *a, const struct sl_message *b)
 {
     return a->kind == b->kind && a->seq == b->seq && a->last == b->last &&
-           a->time_us == b->time_us && a->retry_ms == b->retry_ms &&
+           a->time_us == b->time_us && a->offset_us == b->offset_us && a->retry_ms == b->retry_ms &&
            sl_bytes_equal(a->stream, b->stream) && sl_bytes_equal(a->sensor, b->sensor) &&
            sl_bytes_equal(a->reason, b->reason) && sl_bytes_equal(a->text, b->text) &&
            sl_bytes_equal(a->reading.name, b->reading.name) &&

@@ -136,6 +136,10 @@ static void obey(struct session *session, const struct sl_receiver_step *step)
     case SL_STEP_DUPLICATE:
         require(step->seq <= session->received, "a duplicate was received before");
         break;
+    case SL_STEP_CLOCK:
+        require(!session->receiver.plain, "a plain session has readings only");
+        mix(session, (uint64_t)step->offset_us);
+        break;
     case SL_STEP_BYE:
         require(!session->over, "a session ends once");
         session->over = true;

@@ -197,6 +197,8 @@ static void take(struct server_end *server, struct sl_bytes bytes)
             welcome(server);
         else if (step.kind == SL_STEP_READING)
             take_reading(server, &step);
+        else if (step.kind == SL_STEP_CLOCK)
+            server->offset_us = step.offset_us;
         else if (step.kind == SL_STEP_BYE || step.kind == SL_STEP_REFUSED)
             server->fault = "an honest sensor's line was refused";
     } while (step.kind != SL_STEP_MORE);
@@ -288,6 +290,15 @@ static void greet(struct sensor_end *sensor)
     sensor->greeted = true;
 }
 
+static void tell_clock(struct sensor_end *sensor)
+{
+    char line[SL_LINE_MAX];
+    size_t len = 0;
+
+    must(sl_sender_clock(&sensor->sender, ENDS_OFFSET_US, line, sizeof line, &len), "clock");
+    must(sl_buffer_add(&sensor->out, (struct sl_bytes){line, len}, BUFFER_MAX), "clock");
+}
+
 static void act(struct sensor_end *sensor, const struct sl_sender_event *event)
 {
     if (event->kind == SL_EVENT_BYE || event->kind == SL_EVENT_BROKEN ||
@@ -295,6 +306,8 @@ static void act(struct sensor_end *sensor, const struct sl_sender_event *event)
         sensor->fault = "an honest server's line was refused";
     if (event->kind != SL_EVENT_ACK && event->kind != SL_EVENT_WELCOME)
         return;
+    if (event->kind == SL_EVENT_WELCOME)
+        tell_clock(sensor);
     sensor->acks += event->kind == SL_EVENT_ACK;
     if (event->seq > atomic_load(&sensor->disk->durable))
         sensor->fault = "something was acknowledged that isn't stored";

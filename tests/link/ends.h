@@ -22,6 +22,9 @@
 
 #define ENDS_STREAM "0123456789abcdef0123456789abcdef"
 
+/* What a sensor tells of its clock. */
+#define ENDS_OFFSET_US INT64_C(-250000)
+
 enum { ENDS_BUDGET = 3072 };
 
 /* What is on disk, beyond any one connection. */
@@ -41,6 +44,7 @@ struct server_end {
     struct sl_buffer input; /* decrypted, not taken yet */
     struct sl_buffer reply; /* lines that aren't records yet */
     struct sl_block block;
+    int64_t offset_us; /* what the sensor told of its clock, last */
     const char *fault;
 };
 

@@ -21,3 +21,9 @@ sl_use_certificates(test_link_session)
 sl_test(NAME test_link_threads SOURCES test_link_threads.c LINK sl_test_ends
     LABEL "link;threaded" TIMEOUT 600)
 sl_use_certificates(test_link_threads)
+
+sl_test(NAME test_link_resumption SOURCES test_link_resumption.c LINK sl_test_ends TIMEOUT 600)
+sl_use_certificates(test_link_resumption)
+
+sl_test(NAME test_link_unguarded SOURCES test_link_unguarded.c LINK sl_test_ends TIMEOUT 600)
+sl_use_certificates(test_link_unguarded)

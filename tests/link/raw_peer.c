@@ -22,7 +22,7 @@ static void forget_usage(mbedtls_x509_crt *certificate)
     certificate->ext_types &= ~MBEDTLS_X509_EXT_EXTENDED_KEY_USAGE;
 }
 
-static void limit_version(mbedtls_ssl_config *config, enum raw_version version)
+void raw_limit_version(mbedtls_ssl_config *config, enum raw_version version)
 {
     if (version == RAW_TLS11) {
         mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3,
@@ -41,7 +41,7 @@ static void forget_usage(mbedtls_x509_crt *certificate)
     certificate->MBEDTLS_PRIVATE(ext_types) &= ~MBEDTLS_X509_EXT_EXTENDED_KEY_USAGE;
 }
 
-static void limit_version(mbedtls_ssl_config *config, enum raw_version version)
+void raw_limit_version(mbedtls_ssl_config *config, enum raw_version version)
 {
     assert_true(version != RAW_TLS11); /* The library has none. */
     if (version == RAW_TLS12)
@@ -98,14 +98,14 @@ static void configure(struct raw_peer *raw, const struct raw_options *options)
                          MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT),
                      0);
     sl_compat_policy(config, raw->random);
-    limit_version(config, options->version);
+    raw_limit_version(config, options->version);
     if (options->suites != NULL)
         mbedtls_ssl_conf_ciphersuites(config, options->suites);
     mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_NONE);
     if (options->renegotiation)
         mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_ENABLED);
-    raw->alpn[0] = SL_ALPN;
-    if (options->alpn)
+    raw->alpn[0] = options->protocol != NULL ? options->protocol : SL_ALPN;
+    if (options->alpn || options->protocol != NULL)
         assert_int_equal(mbedtls_ssl_conf_alpn_protocols(config, raw->alpn), 0);
     if (options->name != NULL)
         load_pair(raw, options->name);

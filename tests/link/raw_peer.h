@@ -16,9 +16,10 @@
 enum raw_version { RAW_ANY, RAW_TLS11, RAW_TLS12, RAW_TLS13 };
 
 struct raw_options {
-    bool server;      /* which end it plays */
-    const char *name; /* its certificate, of tests/support/certificates.py; null: none */
-    bool alpn;        /* offers or takes sensorlink/1 */
+    bool server;          /* which end it plays */
+    const char *name;     /* its certificate, of tests/support/certificates.py; null: none */
+    bool alpn;            /* offers or takes sensorlink/1 */
+    const char *protocol; /* or this one */
     enum raw_version version;
     bool renegotiation;
     bool forgets_usage; /* sends its certificate although that isn't meant for this side */
@@ -38,6 +39,9 @@ struct raw_peer {
 
 /* Versions that the library can speak, for loops; ends with RAW_ANY. */
 const enum raw_version *raw_versions(void);
+
+/* Lets a configuration that nobody uses yet speak this version only. */
+void raw_limit_version(mbedtls_ssl_config *config, enum raw_version version);
 
 /* It takes every certificate of the other side: the judge under test is the other side. */
 void raw_open(struct raw_peer *raw, const struct raw_options *options,

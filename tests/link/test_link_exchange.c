@@ -90,6 +90,7 @@ static void assert_done(const struct contact *contact)
     assert_int_equal(contact->server.status, SL_CLOSED);
     assert_string_equal(sl_peer_name(contact->server.peer), "attic");
     assert_true(contact->sensor.acks > 0);
+    assert_int_equal(contact->server.offset_us, ENDS_OFFSET_US);
 }
 
 static void complete(struct place *place, size_t capacity, size_t chunk)

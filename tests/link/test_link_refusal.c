@@ -15,7 +15,7 @@
 #include "support/memory_transport.h"
 #include "tls/admission.h"
 
-enum { BUDGET = 3072, ROUNDS = 400 };
+enum { BUDGET = 3072, FLIGHT_BUDGET = 2304, HELLO_MOST = 512, ROUNDS = 400 };
 
 /* What became of a stranger at the server. */
 struct outcome {
@@ -176,6 +176,10 @@ static void test_link_server_takes_sensor_of_an_rsa_ca(void **state)
     sl_trust_unref(trust);
 }
 
+/*
+ * In TLS 1.2 the chain is in the clear and is refused as soon as it is too long; in TLS 1.3 the
+ * bytes that are read after the hello are what bounds it.
+ */
 static void test_link_server_reads_no_more_of_a_rogue_chain_than_its_budget(void **state)
 {
     struct sl_trust *trust = sl_test_trust(SL_ROLE_SERVER, "ca", "server", NULL);
@@ -186,10 +190,55 @@ static void test_link_server_reads_no_more_of_a_rogue_chain_than_its_budget(void
         struct outcome outcome = knock(trust, &options);
 
         assert_int_equal(outcome.status, SL_LIMIT);
-        assert_int_equal(outcome.refusal.reason, SL_REASON_HANDSHAKE_TOO_LARGE);
-        assert_int_equal(outcome.read, BUDGET);
+        assert_int_equal(outcome.refusal.reason, *version == RAW_TLS12
+                                                     ? SL_REASON_HANDSHAKE_TOO_MANY_CERTS
+                                                     : SL_REASON_HANDSHAKE_TOO_LARGE);
+        assert_true(outcome.read <= HELLO_MOST + FLIGHT_BUDGET);
+        assert_true(*version == RAW_TLS12 || outcome.read > FLIGHT_BUDGET);
         assert_null(outcome.peer);
     }
+    sl_trust_unref(trust);
+}
+
+/* Two expired rogue CAs fit into the budget; in TLS 1.2 the library never sees them. */
+static void test_link_server_never_judges_two_unknown_certificates_in_tls_1_2(void **state)
+{
+    struct sl_trust *trust = sl_test_trust(SL_ROLE_SERVER, "ca", "server", NULL);
+    struct raw_options one = {.name = "sensor-rogue-1", .alpn = true, .version = RAW_TLS12};
+    struct raw_options two = {.name = "sensor-rogue-2", .alpn = true, .version = RAW_TLS12};
+    struct outcome outcome;
+
+    (void)state;
+    outcome = knock(trust, &one);
+    assert_int_equal(outcome.status, SL_DENIED);
+    assert_int_equal(outcome.refusal.reason, SL_REASON_CLIENT_CERT_UNTRUSTED);
+    assert_int_equal(strncmp(outcome.refusal.facts, "subject ", 8), 0);
+    outcome = knock(trust, &two);
+    assert_int_equal(outcome.status, SL_LIMIT);
+    assert_int_equal(outcome.refusal.reason, SL_REASON_HANDSHAKE_TOO_MANY_CERTS);
+    assert_true(outcome.read < BUDGET);
+    /* Nothing was looked at, so there is nothing to tell of it. */
+    assert_string_equal(outcome.refusal.facts, "");
+    sl_trust_unref(trust);
+}
+
+/* What honest clients send along: the CA, several CAs of --cafile, or those and an unknown one. */
+static void test_link_server_takes_a_sensor_that_sends_its_cas_along(void **state)
+{
+    static const char *const sensors[] = {"attic-with-ca", "attic-with-cas", "attic-with-unknown"};
+    struct sl_trust *trust = sl_test_trust(SL_ROLE_SERVER, "two-cas", "server", NULL);
+
+    (void)state;
+    for (const enum raw_version *version = raw_versions(); *version != RAW_ANY; version++)
+        for (size_t i = 0; i < COUNT(sensors); i++) {
+            struct raw_options options = {.name = sensors[i], .alpn = true, .version = *version};
+            struct outcome outcome = knock(trust, &options);
+
+            if (outcome.status != SL_OK)
+                fail_msg("%s: %s", sensors[i], sl_reason_id(outcome.refusal.reason));
+            assert_string_equal(sl_peer_name(outcome.peer), "attic");
+            sl_peer_unref(outcome.peer);
+        }
     sl_trust_unref(trust);
 }
 
@@ -209,6 +258,22 @@ static void test_link_server_refuses_other_suites(void **state)
 
         assert_int_equal(outcome.status, SL_DENIED);
         assert_int_equal(outcome.refusal.reason, SL_REASON_NO_COMMON_SUITE);
+        assert_false(outcome.judged);
+    }
+    sl_trust_unref(trust);
+}
+
+static void test_link_server_refuses_other_protocols_by_alpn(void **state)
+{
+    struct sl_trust *trust = sl_test_trust(SL_ROLE_SERVER, "ca", "server", NULL);
+
+    (void)state;
+    for (const enum raw_version *version = raw_versions(); *version != RAW_ANY; version++) {
+        struct raw_options options = {.name = "attic", .protocol = "http/1.1", .version = *version};
+        struct outcome outcome = knock(trust, &options);
+
+        assert_int_equal(outcome.status, SL_DENIED);
+        assert_int_equal(outcome.refusal.reason, SL_REASON_NO_COMMON_PROTOCOL);
         assert_false(outcome.judged);
     }
     sl_trust_unref(trust);
@@ -438,7 +503,10 @@ int main(void)
         cmocka_unit_test(test_link_server_admits_a_good_sensor_in_every_version),
         cmocka_unit_test(test_link_server_takes_sensor_of_an_rsa_ca),
         cmocka_unit_test(test_link_server_reads_no_more_of_a_rogue_chain_than_its_budget),
+        cmocka_unit_test(test_link_server_never_judges_two_unknown_certificates_in_tls_1_2),
+        cmocka_unit_test(test_link_server_takes_a_sensor_that_sends_its_cas_along),
         cmocka_unit_test(test_link_server_refuses_other_suites),
+        cmocka_unit_test(test_link_server_refuses_other_protocols_by_alpn),
         cmocka_unit_test(test_link_server_tells_what_else_speaks_to_it),
         cmocka_unit_test(test_link_server_refuses_tls_1_1),
         cmocka_unit_test(test_link_sensor_refuses_each_wrong_server_with_its_reason),

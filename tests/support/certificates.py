@@ -9,6 +9,7 @@ A folder that is whole and younger than a day is left alone: nothing in it has e
 is made anew beside its place and moved there in one step, under a lock, so that several test
 runs at once end up with one whole folder.
 """
+import datetime
 import fcntl
 import pathlib
 import shutil
@@ -20,7 +21,7 @@ import pki as make
 from pki import DAY, Pair, Pki
 
 STAMP = "complete"
-VERSION = "2"  # counts up when the set below changes
+VERSION = "5"  # counts up when the set below changes
 SECONDS_OF_A_DAY = 86400
 
 
@@ -34,13 +35,21 @@ def is_fresh(folder):
         return False
 
 
-def crl(ca, serials=(), this_update=-DAY, next_update=30 * DAY, digest="sha256", entry=b""):
-    """A revocation list of that CA as DER; next_update None leaves the date out."""
+def crl(ca, serials=(), this_update=-DAY, next_update=30 * DAY, digest="sha256", entry=b"",
+        number=None):
+    """A revocation list of that CA as DER; next_update None leaves the date out.
+
+    number is the CRL number, or bytes to stand in its place.
+    """
     kind = "rsa" if make.RSA_KEY in make.public_key_of(ca.key)[:40] else "ec"
     algorithm = make.sequence(
         make.oid(make.SIGNATURES[kind, digest]), make.tlv(0x05) if kind == "rsa" else b""
     )
-    entries = [make.sequence(make.integer(s), make.moment(-DAY), entry) for s in serials]
+    date = make.moment(-DAY)
+    entries = [make.sequence(make.integer(s), date, entry) for s in serials]
+    if number is not None:
+        value = number if isinstance(number, bytes) else make.integer(number)
+        number = make.tlv(0xA0, make.sequence(make.extension("2.5.29.20", value)))
     body = make.sequence(
         make.integer(1),
         algorithm,
@@ -48,6 +57,7 @@ def crl(ca, serials=(), this_update=-DAY, next_update=30 * DAY, digest="sha256",
         make.moment(this_update),
         b"" if next_update is None else make.moment(next_update),
         make.sequence(*entries) if entries else b"",
+        number or b"",
     )
     signature = make.openssl("dgst", f"-{digest}", "-sign", ca.key, stdin=body)
     return make.sequence(body, algorithm, make.tlv(0x03, b"\0", signature))
@@ -99,8 +109,14 @@ def bad_sensors(pki, out):
     out.pair("sensor-sha224", pki.leaf("attic", digest="sha224"))
     out.pair("sensor-p521", pki.leaf("attic", key="p521"))
     out.pair("sensor-rogue", pki.rogue_chain())
+    for count in (1, 2):
+        out.pair(f"sensor-rogue-{count}", pki.rogue_chain(count))
     open_ca = pki.ca("open")
     out.pair("open-ca", open_ca)
+    attic = pki.sensor("attic")
+    out.pair("attic-with-ca", pki.chain(attic, pki.good_ca))
+    out.pair("attic-with-cas", pki.chain(attic, pki.good_ca, other, pki.good_ca))
+    out.pair("attic-with-unknown", pki.chain(attic, pki.good_ca, other, open_ca))
     out.text("open-bundle.crt", open_ca.cert.read_text(), pki.good_ca.cert.read_text())
     out.pair("sensor-by-leaf", pki.leaf_that_signs("attic", ca=open_ca))
     between = pki.ca("between", issuer=open_ca)
@@ -201,6 +217,23 @@ def files(pki, out):
     out.lists("forged.crl", crl(Pair(ca.cert, other.key), []))
     out.lists("sha1.crl", crl(ca, [serial], digest="sha1"))
     out.text("not-a-list.crl", text)
+    later = datetime.datetime.now(datetime.timezone.utc) - DAY / 2  # the same second for all
+    out.lists("number-7.crl", crl(ca, [serial], number=7))
+    out.lists("number-6-later.crl", crl(ca, this_update=later, number=6))
+    out.lists("number-256-later.crl", crl(ca, this_update=later, number=256))
+    out.lists("number-255-later.crl", crl(ca, this_update=later, number=255))
+    out.lists("number-8-earlier.crl", crl(ca, this_update=-2 * DAY, number=8))
+    out.lists("no-number-later.crl", crl(ca, this_update=later))
+    out.lists("no-number-earlier.crl", crl(ca, this_update=-2 * DAY))
+    out.lists("number-160-bits.crl", crl(ca, number=2**159 - 1))
+    out.lists("number-too-long.crl", crl(ca, number=2**160))
+    out.lists("number-negative.crl", crl(ca, number=b"\x02\x01\xff"))
+    out.lists("number-no-integer.crl", crl(ca, number=b"\x04\x01\x01"))
+    out.lists("number-cut.crl", crl(ca, number=b"\x02\x05\x01"))
+    out.lists("both-of-one-ca.crl", crl(ca, number=1), crl(ca, number=2))
+    # The same CA with a new certificate: name and key are what signs lists.
+    out.pair("renewed-ca", pki.ca("renewed", dn=make.subject_of(ca.cert), key=ca.key))
+    out.text("ca-twice.crt", text, text)
     rsa = Pki(pki.folder / "rsa", ca_key="rsa3072")
     out.pair("rsa-ca", rsa.good_ca)
     out.pair("rsa-server", rsa.server("localhost"))

@@ -231,6 +231,22 @@ def made_tables(bin_dir):
     return out
 
 
+def made_catalogue():
+    """The tables of docs/bad-certificates.md, in the shape of made_tables()."""
+    document = REPOSITORY / "docs" / "bad-certificates.md"
+    listed = subprocess.run([REPOSITORY / "scripts" / "bad-certs.sh", "--list"],
+                            capture_output=True, text=True, timeout=30, check=True).stdout
+    rows = [line.split("\t") for line in listed.splitlines()]
+    out = {}
+    for teller, title in (("server", "reason"), ("client", "reason"), ("load", "words")):
+        lines = "".join(
+            f"| `{name}` | {cell(what)} | "
+            + (f"`{reason.replace('/', '`, `')}`" if title == "reason" else cell(reason)) + " |\n"
+            for name, _, says, reason, what in rows if says == teller)
+        out[document, "catalogue", teller] = f"| name | what is wrong | {title} |\n|---|---|---|\n{lines}"
+    return out
+
+
 def made_manuals(bin_dir):
     """{page: text} of the manual pages with their lists made anew."""
     out = {}
@@ -263,7 +279,7 @@ def with_table(text, kind, name, table):
 
 
 def main(bin_dir):
-    for (path, kind, name), table in made_tables(bin_dir).items():
+    for (path, kind, name), table in {**made_tables(bin_dir), **made_catalogue()}.items():
         path.write_text(with_table(path.read_text(encoding="utf-8"), kind, name, table),
                         encoding="utf-8")
     for path, text in made_manuals(bin_dir).items():

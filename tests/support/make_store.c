@@ -4,10 +4,12 @@
  * lines on standard input. After each `commit` it prints "ok", so a test can write while a reader
  * follows.
  *
+ *   until SECONDS              when the certificates of the following streams' sensors end
  *   stream SENSOR STREAM       which stream the following lines are of
  *   received SECONDS           the server's clock, as Unix seconds
  *   reading TIME TEXT          TIME is Unix seconds or `-`; TEXT is `name: value[ unit]`
  *   gap FIRST LAST REASON
+ *   clock MICROSECONDS         the sensor's clock is so far behind the server's
  *   block                      ends the block: what comes is the next one
  *   commit
  *
@@ -29,7 +31,8 @@ struct maker {
     struct sl_store_stream stream;
     struct sl_block block;
     int64_t received_us;
-    bool open; /* a transaction is */
+    int64_t until_us; /* 0: late */
+    bool open;        /* a transaction is */
 };
 
 static void need(struct maker *maker, bool good, const char *what)
@@ -99,7 +102,8 @@ static void open_stream(struct maker *maker, const char *line)
     end_block(maker);
     begin(maker);
     sl_peer_unref(maker->peer);
-    maker->peer = sl_test_peer(sensor);
+    maker->peer =
+        maker->until_us == 0 ? sl_test_peer(sensor) : sl_test_peer_until(sensor, maker->until_us);
     need(maker,
          sl_store_stream(maker->store, maker->peer, stream, maker->received_us, &maker->stream) ==
              SL_OK,
@@ -140,6 +144,15 @@ static void add_gap(struct maker *maker, const char *line)
     maker->stream.last = last;
 }
 
+static void tell_clock(struct maker *maker, const char *line)
+{
+    begin(maker);
+    need(maker,
+         sl_store_clock(maker->store, maker->peer, maker->received_us,
+                        take_integer(maker, line, 1)) == SL_OK,
+         line);
+}
+
 static void take_line(struct maker *maker, const char *line)
 {
     if (line[0] == '\0')
@@ -153,6 +166,10 @@ static void take_line(struct maker *maker, const char *line)
         add_reading(maker, line);
     } else if (strncmp(line, "gap ", 4) == 0) {
         add_gap(maker, line);
+    } else if (strncmp(line, "until ", 6) == 0) {
+        need(maker, sl_time_parse_unix(sl_bytes_of(line + 6), &maker->until_us) == SL_OK, line);
+    } else if (strncmp(line, "clock ", 6) == 0) {
+        tell_clock(maker, line);
     } else if (strcmp(line, "block") == 0) {
         end_block(maker);
     } else {

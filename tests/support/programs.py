@@ -87,12 +87,12 @@ def refuse_complaints(output):
 class Program:
     """A program in the background, whose output (both kinds) grows in a file."""
 
-    def __init__(self, folder, program, *arguments, stdin=subprocess.DEVNULL):
+    def __init__(self, folder, program, *arguments, stdin=subprocess.DEVNULL, stdout=None):
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".out", delete=False) as output:
             self._path = pathlib.Path(output.name)
             self.process = subprocess.Popen(
-                command(program, *arguments), stdin=stdin, stdout=output,
-                stderr=subprocess.STDOUT, cwd=folder)
+                command(program, *arguments), stdin=stdin, stdout=stdout or output,
+                stderr=output, cwd=folder)
 
     @property
     def pid(self):
@@ -163,14 +163,17 @@ class Program:
 class Server(Program):
     """sensorlink-server, waiting for sensors when the constructor returns."""
 
-    def __init__(self, folder, pki, *more, store=None, listen="127.0.0.1:0", cafile=None):
+    def __init__(self, folder, pki, *more, store=None, listen="127.0.0.1:0", cafile=None,
+                 pair=None, **options):
         self.store = pathlib.Path(store or folder / "readings.db")
         self.pki = pki
-        pair = pki.server("localhost")
+        pair = pair or pki.server("localhost")
         listening = ["--listen", listen] if listen else []
+        # What valgrind does would be refused to it.
+        confining = ["--confine", "no"] if WRAP else []
         super().__init__(
             folder, SERVER, "--cafile", cafile or pki.good_ca.cert, "--cert", pair.cert, "--key",
-            pair.key, "--store", self.store, *listening, *more)
+            pair.key, "--store", self.store, *listening, *confining, *more, **options)
         self.log = None
         for at, option in enumerate(more):
             if option == "--log-file":
@@ -256,13 +259,14 @@ def connect(address):
 class Sensor:
     """A sensor in Python, with sensorlink/1 (the default) or plain lines (alpn=False)."""
 
-    def __init__(self, server, pair, alpn=True, version=None, address=None, context=None):
+    def __init__(self, server, pair, alpn=True, version=None, address=None, context=None,
+                 session=None):
         context = context or client_context(pair, version, alpn)
         raw = connect(address or server.address)
         try:
             self.port = raw.getsockname()[1]
             self.socket = context.wrap_socket(
-                raw, server_hostname="localhost", suppress_ragged_eofs=False)
+                raw, server_hostname="localhost", suppress_ragged_eofs=False, session=session)
         except BaseException:
             raw.close()
             raise

@@ -10,16 +10,26 @@
 
 struct sl_peer {
     atomic_int holders;
+    int64_t expires_us;
     char *name;
 };
 
+/* 2100-01-01 */
+#define LATE_US INT64_C(4102444800000000)
+
 struct sl_peer *sl_test_peer(const char *name)
+{
+    return sl_test_peer_until(name, LATE_US);
+}
+
+struct sl_peer *sl_test_peer_until(const char *name, int64_t expires_us)
 {
     struct sl_peer *peer = calloc(1, sizeof *peer);
 
     if (peer == NULL)
         abort();
     atomic_init(&peer->holders, 1);
+    peer->expires_us = expires_us;
     peer->name = strdup(name);
     if (peer->name == NULL)
         abort();
@@ -29,6 +39,11 @@ struct sl_peer *sl_test_peer(const char *name)
 const char *sl_peer_name(const struct sl_peer *peer)
 {
     return peer->name;
+}
+
+int64_t sl_peer_expires_us(const struct sl_peer *peer)
+{
+    return peer->expires_us;
 }
 
 struct sl_peer *sl_peer_ref(struct sl_peer *peer)

@@ -15,4 +15,7 @@
 /* A peer of this name; ends the test program where there is no memory. */
 struct sl_peer *sl_test_peer(const char *name);
 
+/* The same, whose certificate ends then; that of the others ends in 2100. */
+struct sl_peer *sl_test_peer_until(const char *name, int64_t expires_us);
+
 #endif

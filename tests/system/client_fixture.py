@@ -87,6 +87,7 @@ class Session:
         self.connection = connection
         connection.settimeout(DEADLINE)
         self._file = connection.makefile("rb")
+        self.clocks = []  # what the sensor told of its clock, which is no line of a script's
 
     def line(self):
         """The next line without its end, or None at the end of the stream."""
@@ -94,6 +95,9 @@ class Session:
             line = self._file.readline()
         except OSError:
             return None
+        if line.startswith(b"clock "):
+            self.clocks.append(line.decode().rstrip("\n"))
+            return self.line()
         return line.decode().rstrip("\n") if line else None
 
     def lines(self, count):
@@ -140,18 +144,21 @@ class PythonServer:
                 return
             script = self.scripts[min(len(self.accepted), len(self.scripts) - 1)]
             self.accepted.append(time.monotonic())
-            connection.settimeout(DEADLINE)
-            try:
-                session = Session(self.context.wrap_socket(connection, server_side=True))
-            except OSError:
-                connection.close()
-                continue
-            try:
-                script(session)
-            except (OSError, AssertionError, AttributeError, ValueError) as error:
-                self.failures.append(error)
-            finally:
-                session.close()
+            self._serve(connection, script)
+
+    def _serve(self, connection, script):
+        connection.settimeout(DEADLINE)
+        try:
+            session = Session(self.context.wrap_socket(connection, server_side=True))
+        except OSError:
+            connection.close()
+            return
+        try:
+            script(session)
+        except (OSError, AssertionError, AttributeError, ValueError) as error:
+            self.failures.append(error)
+        finally:
+            session.close()
 
     def close(self):
         try:
@@ -202,10 +209,10 @@ class ClientTest(unittest.TestCase):
 
     # --- the client
 
-    def arguments(self, *more, host="localhost", sensor=None, port=None):
+    def arguments(self, *more, host="localhost", sensor=None, port=None, cafile=None):
         sensor = sensor or self.sensor
         return [CLIENT, "--host", host, "--port", port or self.port, "--cafile",
-                self.pki.good_ca.cert, "--cert", sensor.cert, "--key", sensor.key, "--spool",
+                cafile or self.pki.good_ca.cert, "--cert", sensor.cert, "--key", sensor.key, "--spool",
                 self.spool, "--retry-min", "50ms", "--retry-max", "200ms", *more]
 
     def start_client(self, *more, stdin=subprocess.DEVNULL, **options):

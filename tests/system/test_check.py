@@ -23,7 +23,8 @@ from datetime import timedelta
 
 from client_fixture import DEADLINE, EX_CONFIG, EX_OK, EX_TEMPFAIL, EX_USAGE, SERVER, \
     ClientTest
-from pki import wait_for
+from certificates import crl
+from pki import pem, wait_for
 
 DAY = timedelta(days=1)
 NOBODY = 65534
@@ -136,7 +137,7 @@ class ServerCheckTest(CheckTest):
     def test_server_that_is_all_well_is_told_so_and_nothing_is_made(self):
         allow = self.write("allow", "# all\nweather-*\nattic rate=1\n")
         found = self.check_server(allow=allow, log_file=self.folder / "server.log")
-        self.assertEqual({verdict for verdict, _, _ in found}, {"ok"})
+        self.assertEqual(self.warnings(found), [])
         for about, sentence in (
                 ("--cafile", r"ca\.crt: the CA '.+', good until \d{4}-\d\d-\d\d \(\d{4} days left\), "
                              "which may sign revocation lists"),
@@ -193,6 +194,7 @@ class ServerCheckTest(CheckTest):
                                 not_after=-DAY)
         early = self.pki.leaf("localhost", eku=("serverAuth",), not_before=DAY, not_after=9 * DAY)
         other = self.pki.ca("other")
+        both = self.write("both.crt", self.pki.good_ca.cert.read_text() + other.cert.read_text())
         strange = self.pki.leaf("localhost", ca=other, eku=("serverAuth",))
         readable = self.write("readable.key", self.server_pair.key.read_text())
         readable.chmod(0o640)
@@ -211,6 +213,8 @@ class ServerCheckTest(CheckTest):
             (dict(crlfile=self.server_pair.cert), "--crlfile", "must be a PEM file made by"),
             (dict(cafile=other.cert, cert=strange.cert, key=strange.key), "--crlfile",
              "isn't signed by a CA of --cafile"),
+            (dict(cafile=both), "--crlfile", "holds none of the CA 'CN=other' of --cafile: add it"),
+            (dict(crlfile=None, crl_policy="require"), "--crl-policy", "^require needs revocation"),
             (dict(allow=self.write("allow", "attic\nattic colour=red\n")), "--allow",
              "line 2: after the name come .*'colour=red'"),
             (dict(allow=folder / "none"), "--allow", "can't be read"),
@@ -291,6 +295,10 @@ class ServerCheckTest(CheckTest):
         found = self.check_server(cert=soon.cert, key=soon.key)
         self.assertEqual(self.warnings(found), ["--cert"])
         self.assert_point(found, "warning", "--cert", r"\(1[23] days left\): renew it with")
+        found = self.check_server("--expiry-warning=12d", cert=soon.cert, key=soon.key)
+        self.assertEqual(self.warnings(found), [])
+        found = self.check_server("--expiry-warning=100d")
+        self.assertEqual(self.warnings(found), ["--cert"])
         later = self.pki.leaf("localhost", eku=("serverAuth",), san=[("dns", "localhost")],
                               not_after=15 * DAY)
         self.assertEqual(self.warnings(self.check_server(cert=later.cert, key=later.key)), [])
@@ -300,7 +308,7 @@ class ServerCheckTest(CheckTest):
         self.assert_point(found, "warning", "--crlfile", "stolen sensor can't be kept out")
         both = self.write("both.crt", self.pki.good_ca.cert.read_text() +
                           self.pki.ca("second").cert.read_text())
-        found = self.check_server(cafile=both)
+        found = self.check_server("--crl-policy=if-present", cafile=both)
         self.assert_point(found, "warning", "--crlfile", "no list is of the CA 'CN=second'")
         long = self.write("long.crt", self.server_pair.cert.read_text() +
                           self.pki.good_ca.cert.read_text())
@@ -311,6 +319,16 @@ class ServerCheckTest(CheckTest):
         self.assert_point(found, "warning", "--cert", "carries no name and no address")
         found = self.check_server(allow=self.write("allow", "# nobody yet\n"))
         self.assert_point(found, "warning", "--allow", "nobody can come in")
+
+    def test_server_warns_of_a_list_in_its_grace(self):
+        ended = self.folder / "ended.pem"
+        ended.write_text(pem("X509 CRL", crl(self.pki.good_ca, this_update=-9 * DAY,
+                                             next_update=-DAY)))
+        found = self.check_server("--crl-grace=2d", crlfile=ended)
+        self.assertEqual(self.warnings(found), ["--crlfile"])
+        self.assert_point(found, "warning", "--crlfile", "holds for (1 day|23 hours) more only")
+        found = self.check_server("--crl-grace=2h", crlfile=ended, expect=EX_CONFIG)
+        self.assert_point(found, "fault", "--crlfile", "out of date since .*longer than --crl-grace")
 
     def test_server_warns_of_too_few_descriptors(self):
         def few():

@@ -383,7 +383,7 @@ class TrustTest(ClientTest):
         client.wait_for("not welcome")
         cert.write_text("half a certificate")
         client.process.send_signal(signal.SIGHUP)
-        client.wait_for(r"own-certificate")
+        client.wait_for(r"renewal-unusable")
         shutil.copy(self.sensor.cert, cert)
         shutil.copy(self.sensor.key, key)
         wait_for(lambda: client.output.count("not welcome") == 2, DEADLINE, "the second refusal")

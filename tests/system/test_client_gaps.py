@@ -4,8 +4,11 @@
 
 import array
 import csv
+import errno
 import fcntl
 import io
+import os
+import pathlib
 import re
 import resource
 import shutil
@@ -196,6 +199,36 @@ class FullDiskTest(GapTest):
         self.assertEqual((last - first + 1, reason), (missed, "not-kept"))
         self.check_complete([*range(1, first), *range(last + 1, 20011)])
 
+    @unittest.skipUnless(os.getuid() == 0, "only root can mount a file system of its own")
+    def test_client_on_a_full_file_system_keeps_what_it_has_and_goes_on_when_there_is_room(self):
+        self.port = free_port()
+        disk = self.folder / "disk"
+        disk.mkdir()
+        self.spool = disk / "spool.db"
+        client = Program(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+             'mount -t tmpfs -o size=1m spool "$0" && exec "$@"', disk,
+             *self.arguments("--stdin", "--timeout", "25")], self.folder, stdin=subprocess.PIPE)
+        self.addCleanup(client.close)
+        client.process.stdin.write(lines(1, 100))
+        client.process.stdin.flush()
+        client.wait_for("no connection")
+        # The client's own file system, which nobody else sees mounted.
+        ballast = pathlib.Path(f"/proc/{client.process.pid}/root{disk}/ballast")
+        with self.assertRaises(OSError) as full, open(ballast, "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        self.assertEqual(full.exception.errno, errno.ENOSPC)
+        client.process.stdin.write(lines(101, 3000))
+        client.process.stdin.close()
+        client.wait_for("nothing more is taken until it works again")
+        ballast.unlink()
+        client.wait_for("the spool works again")
+        self.start_server("--quiet")
+        self.assertEqual(client.wait(), 0, client.output)
+        self.assertEqual(self.gaps(), [])
+        self.check_complete(range(1, 3001))
+
 
 class StreamTest(GapTest):
     def test_client_shows_its_last_reading_where_an_acknowledgement_was_lost(self):
@@ -290,19 +323,41 @@ class ClockTest(GapTest):
     def test_client_says_how_far_its_clock_is_from_the_servers(self):
         for offset, words in ((-90, "ahead of"), (90, "behind")):
             with self.subTest(offset=offset):
-                def script(session, offset=offset):
+                clocks = []
+
+                def script(session, offset=offset, clocks=clocks):
                     session.line()
                     session.say(f"welcome 0 {time.time() + offset:.3f} weather-1")
                     session.line()
                     session.say("ack 1")
                     session.line()
+                    clocks += session.clocks
                 server = self.start_python_server(script)
                 output = self.run_client("--message", "t: 1", "--timeout", "20")
                 server.close()
                 found = re.search(rf"this machine's clock is (\S+) s {words} the server's", output)
                 self.assertTrue(found, output)
                 self.assertAlmostEqual(float(found.group(1)), 90, delta=2)
+                self.assertEqual(len(clocks), 1, "the server is told once")
+                told = re.fullmatch(r"clock ([+-]\d+(?:\.\d{1,6})?)", clocks[0])
+                self.assertAlmostEqual(float(told.group(1)), offset, delta=2)
                 self.spool.unlink()
+
+    def test_client_tells_no_offset_to_a_server_without_a_clock(self):
+        clocks = []
+
+        def script(session):
+            session.line()
+            session.say("welcome 0 - weather-1")
+            session.line()
+            session.say("ack 1")
+            session.line()
+            clocks.extend(session.clocks)
+
+        server = self.start_python_server(script)
+        self.run_client("--message", "t: 1", "--timeout", "20")
+        server.close()
+        self.assertEqual((clocks, server.failures), ([], []))
 
     def test_client_clock_floor_that_is_another_file_is_left_alone(self):
         self.port = free_port()

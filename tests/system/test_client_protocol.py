@@ -59,7 +59,7 @@ class ProtocolTest(ClientTest):
         self.check(server)
         self.assertRegex(first[0], "^stream [0-9a-f]{32}$")
         self.assertIsNone(first[1])
-        self.assertRegex(first[2], r"^1 \d+(\.\d+)? t: 1\n$")
+        self.assertRegex(first[2], r"^clock [+-]\d+(\.\d+)?\n1 \d+(\.\d+)? t: 1\n$")
         self.assertEqual(first[3], b"")  # the goodbye
         self.assertIn("connected to", output)
 
@@ -121,7 +121,7 @@ class ProtocolTest(ClientTest):
         def script(session):
             session.welcome(0)
             received = b""
-            while received.count(b"\n") < 1000:
+            while received.count(b": ") < 1000:
                 part = session.connection.recv(65536)  # one record at most
                 sizes.append(len(part))
                 received += part

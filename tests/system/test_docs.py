@@ -71,9 +71,10 @@ class ListsTest(unittest.TestCase):
 
     def test_reasons_of_the_client_are_those_in_its_sources(self):
         text = docs.source("src/client/dial.c") + docs.source("src/client/client.c")
-        text += docs.source("src/client/uplink.c")
+        text += docs.source("src/client/uplink.c") + docs.source("src/client/renewal.c")
         found = set(re.findall(r'sl_failure_set\([^"]*"([a-z]+(?:-[a-z]+)*)"', text))
         found |= set(re.findall(r'\.reason = "([a-z-]+)"', text))
+        found |= set(re.findall(r'tell\(client, SL_\w+, "([a-z-]+)"', text))
         found |= set(re.findall(r'broken\(sender, "([a-z-]+)"', docs.source("src/link/sender.c")))
         listed = {reason for row in part(REASONS, "reasons", "client").rows()
                   for reason in re.findall(r"`([a-z-]+)`", row[0])}
@@ -124,10 +125,10 @@ class ListsTest(unittest.TestCase):
     def test_options_named_anywhere_exist(self):
         known = {"--csr", "--new-key", "--days", "--crl-days", "--ca-key", "--all", "--output",
                  "--preset", "--build", "--install", "--now", "--system", "--home-dir", "--shell",
-                 "--quick", "--leg", "--cflags", "--libs"}
-        for script in ("chaos.py", "storm.py"):
+                 "--quick", "--leg", "--cflags", "--libs", "--list"}
+        for script in ("chaos/chaos.py", "chaos/storm.py", "strangers/strangers.py"):
             known |= set(re.findall(r'add_argument\(\s*"(--[a-z-]+)"',
-                                    docs.source(f"tests/system/chaos/{script}")))
+                                    docs.source(f"tests/system/{script}")))
         for program in PROGRAMS:
             known |= {name.split(" ")[0] for name, _, _ in
                       docs.options_of(docs.help_of(BIN, program))}
@@ -297,6 +298,8 @@ class ReadmeTest(ClientTest):
     def without_places(story):
         """A server's story without what differs from machine to machine."""
         story = re.sub(r"working on \S+ \(\S+\)", "working on HOST", story)
+        story = re.sub(r"(?m)^confined: user .+$", "confined", story)
+        story = re.sub(r"(?m)^confinement: .+\n", "", story)
         story = re.sub(r"(\[[0-9a-f:]+\]|\d+\.\d+\.\d+\.\d+):\d+", "ADDRESS", story)
         return re.sub(r"TLSv1\.[23], TLS[A-Z0-9_-]+", "SUITE", story).splitlines()
 

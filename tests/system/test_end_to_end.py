@@ -152,6 +152,10 @@ class ExchangeTest(EndToEndTest):
         rows = self.rows()
         self.assertEqual([row["value"] for row in rows], ["15", "22", "21", "26", "25", "19"])
         self.assert_each_number_once(rows)
+        done = run(LOG, "--store", self.store, "sensors", "--format", "csv")
+        [row] = csv.DictReader(io.StringIO(done.stdout))
+        self.assertLess(abs(float(row["clock"])), 5, "one machine, one clock")
+        self.assertEqual(row["cert_days"], "89")  # of the 90 that certs.sh gives
 
     def test_exchange_without_a_server_waits_for_one(self):
         client = self.start_client("--demo", "--interval", "10ms", "--timeout", str(DEADLINE))

@@ -171,6 +171,7 @@ class Readings(LogTest):
         self.make()
         self.assertEqual(self.seqs("--sensor", "cellar"), ["cellar/1"])
         self.assertEqual(self.seqs("--name", "temperature"), ["weather-1/1", "weather-1/6"])
+        self.assertEqual(self.seqs("--unit", "Cel"), ["weather-1/1"])
         self.assertEqual(self.seqs("--since", "1764000002"), ["weather-1/6", "weather-1/7"])
         self.assertEqual(self.seqs("--until", "2025-11-24T16:00:00.5Z"), ["weather-1/1"])
         self.assertEqual(
@@ -223,6 +224,41 @@ class Lists(LogTest):
         self.assertEqual(rows[1]["last_seen"], "1764000003")
         self.assertEqual(json.loads(self.log("sensors", "--format", "json").stdout)[0]["readings"], 1)
         self.assertIn("2025-11-24T16:00:03.000Z", self.log("sensors").stdout)
+
+    def sensors(self):
+        out = self.log("sensors", "--format", "csv").stdout
+        return {row["sensor"]: (row["cert_days"], row["clock"])
+                for row in csv.DictReader(io.StringIO(out))}
+
+    def test_sensors_are_listed_with_days_left_of_their_certificates_and_their_clocks(self):
+        now = time.time()
+        self.make(f"received {now:.0f}\n"
+                  f"until {now + 5.5 * 86400:.0f}\nstream barn {A}\nclock 12345\ncommit\n"
+                  f"until {now - 0.5 * 86400:.0f}\nstream old {A}\nclock -1764000000250000\ncommit\n"
+                  f"until {now + 0.5 * 86400:.0f}\nstream silent {A}\ncommit\n")
+        self.assertEqual(self.sensors(), {"barn": ("5", "0.012345"), "silent": ("0", ""),
+                                          "old": ("-1", "-1764000000.25")})
+        rows = json.loads(self.log("sensors", "--format", "json").stdout)
+        self.assertEqual([(row["cert_days"], row["clock"]) for row in rows],
+                         [(5, 0.012345), (-1, -1764000000.25), (0, None)])
+        lines = self.log("sensors").stdout.splitlines()
+        self.assertEqual(lines[0].split()[-2:], ["cert_days", "clock"])
+        self.assertRegex(lines[1], r" 5 +\+0\.012 s$")
+        self.assertRegex(lines[2], r" -1 +-1764000000\.250 s$")
+        self.assertRegex(lines[3], r" 0 +-$")
+
+    def test_sensors_of_a_store_of_version_1_are_listed_without_them(self):
+        self.make()
+        with sqlite3.connect(self.store) as database:
+            for column in ("cert_until", "clock_offset", "clock_told"):
+                database.execute(f"ALTER TABLE sensors DROP COLUMN {column}")
+            database.execute("PRAGMA user_version = 1")
+        database.close()
+        self.assertEqual(self.sensors(), {"cellar": ("", ""), "weather-1": ("", "")})
+        self.assertEqual(self.rows(), ROWS)
+        self.make("stream cellar plain\ncommit")  # as a server does: now it is of version 2
+        self.assertEqual(self.sensors()["weather-1"], ("", ""))
+        self.assertRegex(self.sensors()["cellar"][0], r"^\d+$")
 
     def test_gaps_are_listed_with_their_reason(self):
         self.make()
@@ -284,6 +320,20 @@ class Plot(LogTest):
         done = self.log("plot", code=EX_USAGE)
         self.assertEqual(done.stdout, "")
         self.assertIn("weather-1 temperature [Cel] as well as weather-1 humidity [%RH]", done.stderr)
+
+    def test_plot_of_a_name_with_several_units_asks_which_and_takes_one(self):
+        self.make("stream s plain\nreceived 1764000000\nreading - t: 15 Cel\nreading - t: 288 K\n"
+                  "reading - t: 16 Cel\nreading - t: 7\ncommit")
+        done = self.log("plot", "--sensor", "s", "--name", "t", code=EX_USAGE)
+        self.assertEqual(done.stdout, "")
+        self.assertIn("s t [Cel] as well as s t [K]: choose with --sensor, --name and --unit\n",
+                      done.stderr)
+        for unit, words in (("Cel", "s t [Cel]: 2 readings,"), ("K", "s t [K]: 1 readings,"),
+                            ("-", "s t: 1 readings,")):
+            with self.subTest(unit=unit):
+                plot = self.log("plot", "--sensor", "s", "--name", "t", "--unit", unit).stdout
+                self.assertTrue(plot.startswith(words), plot)
+        self.assertEqual(self.log("plot", "--unit", "k").stderr, "no readings to plot\n")
 
     def test_plot_of_nothing_says_so(self):
         self.make("")

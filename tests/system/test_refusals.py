@@ -18,8 +18,8 @@ import subprocess
 import time
 import unittest
 
-from pki import Pair, children, der_of, integer, oid, pem, sequence, subject_of, tlv, wait_for
-from programs import DEADLINE, SLOW, Sensor, SystemTest, client_context, connect, reset, \
+from pki import Pair, Pki, children, der_of, integer, oid, pem, sequence, subject_of, tlv, wait_for
+from programs import ALPN, DEADLINE, SLOW, Sensor, Server, SystemTest, client_context, connect, reset, \
     tls_versions
 
 NAMES = {ssl.TLSVersion.TLSv1_2: "TLS 1.2", ssl.TLSVersion.TLSv1_3: "TLS 1.3"}
@@ -437,6 +437,9 @@ class NotTlsTest(Refusals):
                    re.findall(r"BEGIN CERT[^-]+-----(.*?)-----END", rogue.cert.read_text(),
                               re.DOTALL))
         self.assertGreater(size, 11000)
+        # In TLS 1.2 the chain can be read, in TLS 1.3 only the limit of bytes stops it.
+        reasons = {ssl.TLSVersion.TLSv1_2: "handshake-too-many-certs",
+                   ssl.TLSVersion.TLSv1_3: "handshake-too-large"}
         for number, version in enumerate(self.versions, 1):
             with self.subTest(tls=NAMES[version]), Sensor(self.server, self.attic) as sensor:
                 sensor.open(self.BYSTANDER)
@@ -451,8 +454,31 @@ class NotTlsTest(Refusals):
                 sensor.say(f"gap {number} {number} test")
                 sensor.wait_ack(number)
                 sensor.close()
-                self.assert_refused(port, "handshake-too-large")
+                self.assert_refused(port, reasons[version])
         self.assertEqual(len(self.server.gaps(self.BYSTANDER)), len(self.versions))
+
+    def test_hello_and_certificates_have_limits_of_their_own(self):
+        # A hello of almost 3 KB, as long lists of keys or a ticket make it; then the leaf and its
+        # CA with an RSA key, which alone take two thirds of that.
+        rsa = Pki(self.folder / "rsa", ca_key="rsa3072")
+        pair = rsa.chain(rsa.sensor("attic"), rsa.good_ca)
+        server = Server(self.new_folder(), rsa)
+        self.addCleanup(server.kill)
+        # OpenSSL 3.5 adds a kilobyte of keys of its own to a hello of TLS 1.3.
+        for version, more in ((version, more) for version in self.versions for more in (0, 6)):
+            with self.subTest(tls=NAMES[version], more=more):
+                context = client_context(pair, version)
+                context.set_ecdh_curve("prime256v1")
+                context.set_alpn_protocols([ALPN] + ["x" * 250] * (9 + more))
+                mark = server.mark()
+                if more:
+                    with self.assertRaises(OSError), Sensor(server, pair, context=context):
+                        pass
+                    server.wait_for("refused [^ ]*: handshake-too-large: ", since=mark)
+                else:
+                    with Sensor(server, pair, context=context) as sensor:
+                        sensor.open()
+                        sensor.close()
 
     def test_a_hello_that_never_ends_is_refused_at_the_limit(self):
         # One message of 16,000 bytes, of which no more than --handshake-bytes are read.

@@ -4,6 +4,7 @@
 
 import base64
 import contextlib
+import os
 import re
 import shutil
 import signal
@@ -16,7 +17,7 @@ import unittest
 
 from pki import wait_for
 from programs import DEADLINE, EX_CONFIG, EX_IOERR, EX_TEMPFAIL, EX_USAGE, LOG, SERVER, SLOW, \
-    WRAP, Sensor, SystemTest, client_context, connect, run
+    WRAP, Sensor, Server, SystemTest, client_context, connect, run
 
 # Enough for a sensor never to run out of readings while a test lasts.
 ENDLESS = 50_000_000
@@ -67,6 +68,7 @@ class ConsoleTest(ServerTest):
         story = (
             rf"\Aworking on {re.escape(socket.gethostname())}\S* \([0-9a-f.:]+\)\n"
             rf"starting up on 127\.0\.0\.1:{server.address[1]}\n"
+            r"(confined: user [^\n]+\n(confinement: [^\n]+\n)*|not confined, [^\n]+\n)"
             r"waiting for sensors\n"
             rf"connection from {peer}\n"
             rf"authenticated {peer} as attic with {re.escape(version)}, TLS[-_0-9A-Z]+, "
@@ -125,6 +127,54 @@ class ConsoleTest(ServerTest):
             for form in (number, number.hex().encode(), number.hex().upper().encode(),
                          body.strip().splitlines()[0].encode(), b"PRIVATE KEY"):
                 self.assertNotIn(form, output)
+
+
+class PipedServer(Server):
+    """A server on whose standard output, a pipe, somebody reads while `read` is true."""
+
+    def __init__(self, *arguments):
+        self.read, self.heard = True, b""
+        self.pipe, theirs = os.pipe()
+        os.set_blocking(self.pipe, False)
+        try:
+            super().__init__(*arguments, stdout=theirs)
+        finally:
+            os.close(theirs)
+
+    @property
+    def output(self):
+        with contextlib.suppress(BlockingIOError):
+            while self.read and (data := os.read(self.pipe, 65536)):
+                self.heard += data
+        return self.heard.decode() + super().output
+
+    def kill(self):
+        super().kill()
+        os.close(self.pipe)
+
+
+class DeafConsoleTest(ServerTest):
+    def test_server_whose_output_nobody_reads_goes_on_acknowledging(self):
+        server = PipedServer(self.new_folder(), self.pki)
+        self.addCleanup(server.kill)
+        enough = 8000 if SLOW else 20000  # lines that fill the pipe, and more
+        for number in range(2):
+            server.read = False
+            sensor = self.connect(server, self.attic)
+            sensor.open(f"{number:032x}")
+            lines = sensor.pump(
+                readings_without_end(),
+                lambda line: line.startswith("ack ") and int(line[4:]) >= enough)
+            self.assertRegex(lines[-1], r"\Aack \d+\Z")
+            sensor.close()
+            server.read = True
+            server.output  # makes room
+            self.good_reading(server)
+            server.wait_for(
+                r"(?m)^lines left out here because they couldn't be written: \d{3,}\n\w")
+            server.heard = b""
+        server.read = False
+        server.stop()
 
 
 class ListenTest(ServerTest):

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trust that changes while the server runs: revocation, the allow list, reload, take-over."""
 
+import datetime
 import shutil
 import signal
 import time
 import unittest
 
-from pki import openssl
+from pki import DAY, openssl
 from programs import EX_CONFIG, SERVER, Sensor, SystemTest, run
 
 OTHER_STREAM = "fedcba9876543210fedcba9876543210"
@@ -93,6 +94,47 @@ class TestRevocation(TrustTest):
         server.stop()
 
 
+class TestExpiry(TrustTest):
+    WARNING = r"{}'s certificate ends in {} \(\d{{4}}-\d\d-\d\dT\d\d:\d\dZ\): renew it with " \
+              r"scripts/certs\.sh renew\n"
+
+    def visit(self, server, name, **options):
+        with Sensor(server, self.pki.leaf(name, **options)) as sensor:
+            sensor.open()
+
+    def test_certificate_that_ends_soon_is_warned_of_once_a_day_for_a_sensor(self):
+        server = self.start_server("--expiry-warning", "10d")
+        for _ in range(3):
+            self.visit(server, "soon", not_after=5.5 * DAY)
+        self.visit(server, "later", not_after=10.5 * DAY)
+        self.visit(server, "today", not_after=0.5 * DAY)
+        output = server.stop()
+        self.assertRegex(output, self.WARNING.format("soon", "5 days"))
+        self.assertRegex(output, self.WARNING.format("today", "less than a day"))
+        self.assertEqual(output.count("certificate ends in"), 2, output)
+
+    def test_certificate_is_warned_of_when_its_sensor_has_stayed_until_then(self):
+        server = self.start_server("--expiry-warning", "36h")
+        pair = self.pki.leaf("staying", not_after=1.5 * DAY + datetime.timedelta(seconds=3))
+        sensor = self.connect(server, pair)
+        sensor.open()
+        server.wait_for(self.WARNING.format("staying", "1 day"))
+        server.stop()
+
+    def test_expiry_warning_of_zero_warns_of_nothing(self):
+        server = self.start_server("--expiry-warning", "0")
+        self.visit(server, "soon", not_after=0.5 * DAY)
+        self.assertNotIn("certificate ends in", server.stop())
+
+    def test_expiry_is_warned_of_two_weeks_before_by_default(self):
+        server = self.start_server()
+        self.visit(server, "soon", not_after=13.5 * DAY)
+        self.visit(server, "later", not_after=14.5 * DAY)
+        output = server.stop()
+        self.assertRegex(output, self.WARNING.format("soon", "13 days"))
+        self.assertEqual(output.count("certificate ends in"), 1, output)
+
+
 class TestAllowList(TrustTest):
     def write(self, text):
         self.list = self.new_folder() / "allow"
@@ -168,6 +210,18 @@ class TestAllowList(TrustTest):
                 sensor.wait_ack(last + 10)
         # With `stream` 66 lines: ten are free, some on credit, the others take their time.
         self.assertGreater(time.monotonic() - began, 3)
+        server.stop()
+
+    def test_clocks_count_for_the_rate(self):
+        server = self.start_server("--allow", self.write("ticking rate=20\n"))
+        sensor = self.connect(server, self.pki.sensor("ticking"))
+        sensor.open()
+        began = time.monotonic()
+        for number in range(1, 5):
+            sensor.say(*["clock +0.5"] * 19, f"{number} - n: 1")
+            sensor.wait_ack(number)
+        # 20 are free, 20 come on credit; the other 40 take two seconds at 20 a second.
+        self.assertGreater(time.monotonic() - began, 1.5)
         server.stop()
 
     def test_lines_that_are_no_readings_count_for_the_rate_and_fill_no_log(self):

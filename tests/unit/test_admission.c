@@ -13,6 +13,7 @@
 #include "support/memory_transport.h"
 #include "tls/admission.h"
 #include "tls/identity.h"
+#include "tls/revocation.h"
 
 enum { BUDGET = 3072, ROUNDS = 400 };
 
@@ -135,6 +136,30 @@ static void test_admission_judges_by_the_trust_it_is_given(void **state)
     sl_trust_unref(newer);
 }
 
+static void test_admission_waits_for_a_new_list_when_the_old_ran_out(void **state)
+{
+    struct sl_trust *listed = sl_test_trust(SL_ROLE_SERVER, "ca", "server", "many.crl");
+    const struct sl_revocation *lists = sl_trust_revocation(listed);
+    int64_t until_us = sl_revocation_until_us(lists, &lists->lists[0]);
+    struct sl_refusal refusal;
+    struct sl_peer *peer = NULL;
+    struct visit visit;
+
+    (void)state;
+    begin(&visit, "attic");
+    assert_true(until_us < visit.to_us);
+    assert_int_equal(judge(&visit, listed, until_us - 1, "attic"), SL_REASON_NONE);
+    assert_int_equal(sl_admission_decide(visit.session, listed, until_us, &peer, &refusal),
+                     SL_DENIED);
+    assert_int_equal(refusal.reason, SL_REASON_CRL_EXPIRED);
+    assert_non_null(strstr(refusal.facts, ", the list's next update was due 2"));
+    /* Who is in stays in; and without a list there is nothing to run out. */
+    assert_int_equal(sl_admission_review(visit.session, listed, until_us, &refusal), SL_OK);
+    assert_int_equal(judge(&visit, visit.trust, until_us, "attic"), SL_REASON_NONE);
+    end(&visit);
+    sl_trust_unref(listed);
+}
+
 static void test_admission_refuses_what_verification_lets_pass(void **state)
 {
     static const struct {
@@ -173,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_admission_of_a_good_sensor_makes_its_peer),
         cmocka_unit_test(test_admission_judges_dates_at_the_time_it_is_told),
         cmocka_unit_test(test_admission_judges_by_the_trust_it_is_given),
+        cmocka_unit_test(test_admission_waits_for_a_new_list_when_the_old_ran_out),
         cmocka_unit_test(test_admission_refuses_what_verification_lets_pass),
     };
 

@@ -125,6 +125,21 @@ static void test_backoff_bye_is_never_shorter_than_the_server_asked(void **state
     assert_int_equal(sl_backoff_pause(&backoff, SL_PAUSE_BYE, 0, highest(2 * MIN_MS)), 2 * MIN_MS);
 }
 
+static void test_backoff_says_beforehand_what_counts_as_a_refusal(void **state)
+{
+    (void)state;
+    struct sl_backoff backoff = fresh();
+    assert_true(sl_backoff_is_refusal(&backoff, SL_PAUSE_REFUSED));
+    assert_false(sl_backoff_is_refusal(&backoff, SL_PAUSE_FAILED));
+    assert_false(sl_backoff_is_refusal(&backoff, SL_PAUSE_FAULT));
+    for (int i = 1; i < SL_SILENT_IS_REFUSED; i++) {
+        assert_false(sl_backoff_is_refusal(&backoff, SL_PAUSE_SILENT));
+        (void)sl_backoff_pause(&backoff, SL_PAUSE_SILENT, 0, 0);
+    }
+    assert_true(sl_backoff_is_refusal(&backoff, SL_PAUSE_SILENT));
+    assert_false(sl_backoff_is_refusal(&backoff, SL_PAUSE_BYE));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +150,7 @@ int main(void)
         cmocka_unit_test(test_backoff_refused_waits_between_half_and_all_of_its_pause),
         cmocka_unit_test(test_backoff_one_silent_end_is_a_failure_and_several_are_a_refusal),
         cmocka_unit_test(test_backoff_silence_counts_only_in_a_row),
+        cmocka_unit_test(test_backoff_says_beforehand_what_counts_as_a_refusal),
         cmocka_unit_test(test_backoff_bye_is_never_shorter_than_the_server_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,28 @@ static void test_batch_proof_stands_by_itself(void **state)
     sl_batch_free(batch);
 }
 
+static void test_batch_of_a_clock_alone_can_wait(void **state)
+{
+    struct sl_batch *batch = batch_of("attic");
+
+    (void)state;
+    for (int64_t offset_us = 0; offset_us < 1000; offset_us++)
+        sl_batch_clock(batch, offset_us);
+    assert_true(batch->clocked);
+    assert_int_equal(batch->offset_us, 999);
+    assert_true(sl_batch_can_wait(batch));
+    assert_false(sl_batch_full(batch));
+    add(batch, 1);
+    assert_false(sl_batch_can_wait(batch));
+    assert_block(batch, 0, 1, 1);
+    sl_batch_free(batch);
+
+    batch = batch_of("attic");
+    batch->opens = true;
+    assert_false(sl_batch_can_wait(batch));
+    sl_batch_free(batch);
+}
+
 static void test_batch_of_much_text_is_full_near_its_limit(void **state)
 {
     struct sl_batch *batch = batch_of("attic");
@@ -208,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_batch_number_that_does_not_follow_begins_a_block),
         cmocka_unit_test(test_batch_time_far_from_the_others_begins_a_block),
         cmocka_unit_test(test_batch_proof_stands_by_itself),
+        cmocka_unit_test(test_batch_of_a_clock_alone_can_wait),
         cmocka_unit_test(test_batch_of_much_text_is_full_near_its_limit),
         cmocka_unit_test(test_batch_of_many_small_pieces_is_full),
     };

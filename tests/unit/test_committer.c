@@ -6,6 +6,7 @@
  * Most tests use a store that fails when the test says so, one uses the real store in memory.
  */
 #include "cases.h"
+#include "double_store.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -17,168 +18,9 @@
 
 #include "base/clock.h"
 #include "server/committer.h"
-#include "store/engine.h"
 #include "support/test_peer.h"
 
-enum { ANSWERS = 64, DEADLINE_MS = 30000, LOG_SIZE = 4096, STREAM_KEY = 77 };
-
-#define STREAM "0123456789abcdef0123456789abcdef"
-
-/* --- a store that does as it's told */
-
-struct double_store {
-    struct sl_store store; /* first: functions cast back */
-    pthread_mutex_t lock;  /* guards `holding` and wakes who waits for it */
-    pthread_cond_t changed;
-    bool holding; /* commits wait while this is true */
-    atomic_bool begin_fails;
-    atomic_bool append_fails;
-    atomic_bool commit_fails;
-    atomic_llong conflict_at; /* appends of this first number are conflicts */
-    atomic_llong diverged_at; /* comparisons of this number find another reading */
-    atomic_int begins;
-    atomic_int appends;
-    atomic_int commits; /* that worked */
-    atomic_int rollbacks;
-    atomic_bool open; /* a transaction is */
-    bool *closed;
-    atomic_bool misused; /* called in an order that store.h forbids */
-};
-
-static struct double_store *real(struct sl_store *store)
-{
-    return (struct double_store *)store;
-}
-
-static enum sl_status double_begin(struct sl_store *store)
-{
-    if (atomic_exchange(&real(store)->open, true))
-        atomic_store(&real(store)->misused, true);
-    atomic_fetch_add(&real(store)->begins, 1);
-    return atomic_load(&real(store)->begin_fails) ? SL_IO : SL_OK;
-}
-
-static enum sl_status double_commit(struct sl_store *store)
-{
-    struct double_store *self = real(store);
-
-    (void)pthread_mutex_lock(&self->lock);
-    while (self->holding)
-        (void)pthread_cond_wait(&self->changed, &self->lock);
-    (void)pthread_mutex_unlock(&self->lock);
-    if (atomic_load(&self->commit_fails))
-        return SL_LIMIT;
-    atomic_fetch_add(&self->commits, 1);
-    if (!atomic_exchange(&self->open, false))
-        atomic_store(&self->misused, true);
-    return SL_OK;
-}
-
-static void double_rollback(struct sl_store *store)
-{
-    atomic_fetch_add(&real(store)->rollbacks, 1);
-    atomic_store(&real(store)->open, false);
-}
-
-static enum sl_status double_stream(struct sl_store *store, const char *sensor, const char *stream,
-                                    int64_t now_us, struct sl_store_stream *out)
-{
-    (void)now_us;
-    if (strcmp(sensor, "attic") != 0 || strcmp(stream, STREAM) != 0)
-        atomic_store(&real(store)->misused, true);
-    *out = (struct sl_store_stream){.id = STREAM_KEY, .last = 5};
-    return SL_OK;
-}
-
-static enum sl_status double_append(struct sl_store *store, const char *sensor, int64_t stream,
-                                    int64_t received_us, const struct sl_block *block,
-                                    int64_t *last)
-{
-    struct double_store *self = real(store);
-
-    (void)sensor;
-    (void)received_us;
-    atomic_fetch_add(&self->appends, 1);
-    if (!atomic_load(&self->open) || stream != STREAM_KEY)
-        atomic_store(&self->misused, true);
-    if (atomic_load(&self->append_fails))
-        return SL_IO;
-    if (block->first == atomic_load(&self->conflict_at))
-        return SL_DENIED;
-    *last = block->first + block->count - 1;
-    return SL_OK;
-}
-
-static enum sl_status double_gap(struct sl_store *store, const char *sensor, int64_t stream,
-                                 int64_t received_us, int64_t first, int64_t last,
-                                 struct sl_bytes reason)
-{
-    (void)sensor;
-    (void)stream;
-    (void)received_us;
-    (void)first;
-    (void)last;
-    if (!sl_bytes_equal(reason, sl_bytes_of("forgotten")))
-        atomic_store(&real(store)->misused, true);
-    return SL_OK;
-}
-
-static enum sl_status double_compare(struct sl_store *store, const char *sensor, int64_t stream,
-                                     int64_t seq, const struct sl_block *block)
-{
-    (void)sensor;
-    (void)stream;
-    (void)block;
-    return seq == atomic_load(&real(store)->diverged_at) ? SL_DENIED : SL_OK;
-}
-
-static const char *double_error(const struct sl_store *store)
-{
-    (void)store;
-    return "the disk is on fire";
-}
-
-static void double_close(struct sl_store *store)
-{
-    struct double_store *self = real(store);
-
-    *self->closed = true;
-    (void)pthread_cond_destroy(&self->changed);
-    (void)pthread_mutex_destroy(&self->lock);
-    free(self);
-}
-
-static const struct sl_store_functions double_functions = {
-    .begin = double_begin,
-    .commit = double_commit,
-    .rollback = double_rollback,
-    .stream = double_stream,
-    .append = double_append,
-    .gap = double_gap,
-    .compare = double_compare,
-    .error = double_error,
-    .close = double_close,
-};
-
-static struct double_store *double_new(bool *closed)
-{
-    struct double_store *made = calloc(1, sizeof *made);
-
-    assert_non_null(made);
-    made->store.functions = &double_functions;
-    made->closed = closed;
-    assert_int_equal(pthread_mutex_init(&made->lock, NULL), 0);
-    assert_int_equal(pthread_cond_init(&made->changed, NULL), 0);
-    return made;
-}
-
-static void hold(struct double_store *store, bool holding)
-{
-    (void)pthread_mutex_lock(&store->lock);
-    store->holding = holding;
-    (void)pthread_cond_broadcast(&store->changed);
-    (void)pthread_mutex_unlock(&store->lock);
-}
+enum { ANSWERS = 64, DEADLINE_MS = 30000, LOG_SIZE = 4096 };
 
 /* --- a committer and those that wait for it */
 
@@ -394,6 +236,36 @@ static void test_committer_stores_gaps(void **state)
     assert_int_equal(place->answers[0]->last, 9);
 }
 
+static void test_committer_notes_a_clock_with_its_readings(void **state)
+{
+    struct place *place = *state;
+    struct sl_batch *with_readings = batch_of(place, 1, 3);
+    struct sl_batch *alone = batch_of(place, 0, 0);
+    struct sl_batch *conflict = batch_of(place, 9, 1);
+
+    atomic_store(&place->store->conflict_at, 9);
+    sl_batch_clock(with_readings, -5);
+    submit(place, with_readings);
+    await(&place->answered, 1);
+    assert_int_equal(with_readings->status, SL_OK);
+    assert_int_equal(with_readings->last, 3);
+    assert_int_equal(place->commits_at_answer[0], 1);
+    assert_int_equal(atomic_load(&place->store->clocks), 1);
+    assert_int_equal(atomic_load(&place->store->offset_us), -5);
+
+    sl_batch_clock(alone, 7);
+    submit(place, alone);
+    await(&place->answered, 2);
+    assert_int_equal(alone->status, SL_OK);
+    assert_int_equal(atomic_load(&place->store->offset_us), 7);
+
+    sl_batch_clock(conflict, 8);
+    submit(place, conflict);
+    await(&place->answered, 3);
+    assert_int_equal(conflict->status, SL_DENIED);
+    assert_int_equal(atomic_load(&place->store->clocks), 2);
+}
+
 static void test_committer_full_queue_refuses(void **state)
 {
     struct place *place = *state;
@@ -584,6 +456,7 @@ int main(void)
         WITH_DOUBLE(test_committer_shares_one_commit_among_all_that_wait),
         WITH_DOUBLE(test_committer_opens_streams),
         WITH_DOUBLE(test_committer_stores_gaps),
+        WITH_DOUBLE(test_committer_notes_a_clock_with_its_readings),
         WITH_DOUBLE(test_committer_full_queue_refuses),
         WITH_DOUBLE(test_committer_conflict_of_one_batch_does_not_disturb_others),
         WITH_DOUBLE(test_committer_reading_that_differs_from_the_stored_one_is_told),

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_log.c -- lines that don't mix, and peers' bytes made fit to print.
+ * test_log.c -- lines that don't mix, readers that don't read, and peers' bytes made fit to print.
  */
 #include "cases.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "support/guard.h"
 
@@ -213,6 +217,204 @@ static void test_log_lines_of_several_threads_never_mix(void **state)
     free(text);
 }
 
+/* A log on a standard output whose other end is `reader`. */
+struct console {
+    struct sl_log *log;
+    int saved;
+    int writer;
+    int reader;
+    char text[1 << 20];
+    size_t len;
+    int written;  /* the number of the next line */
+    int told;     /* lines that the reader knows of: those read and those said to be left out */
+    int left_out; /* the latter */
+};
+
+enum { WAIT_MS = 200, PLENTY = 20000, LONG_MS = 20000 };
+
+static int make_console(void **state)
+{
+    struct console *console = calloc(1, sizeof(*console));
+
+    if (console == NULL)
+        return -1;
+    console->reader = console->writer = -1;
+    console->saved = dup(STDOUT_FILENO);
+    *state = console;
+    return console->saved < 0 ? -1 : 0;
+}
+
+static int remove_console(void **state)
+{
+    struct console *console = *state;
+
+    sl_log_free(console->log);
+    (void)dup2(console->saved, STDOUT_FILENO);
+    (void)close(console->saved);
+    (void)close(console->writer);
+    (void)close(console->reader);
+    free(console);
+    return 0;
+}
+
+/* `writer` becomes standard output, and the log's. */
+static void start_console(struct console *console, int reader, int writer)
+{
+    assert_true(reader >= 0 && writer >= 0);
+    console->reader = reader;
+    console->writer = writer;
+    assert_int_equal(fcntl(reader, F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(dup2(writer, STDOUT_FILENO), STDOUT_FILENO);
+    assert_int_equal(sl_log_open(NULL, SL_LOG_STORY, false, &console->log), SL_OK);
+}
+
+static void write_numbers(struct console *console, int count)
+{
+    while (count-- > 0)
+        sl_log_line(console->log, SL_LOG_STORY, "line %08d and some more words",
+                    console->written++);
+}
+
+/* Each line is whole, and is the next one, but for those that are said to be left out before it. */
+static void take_line(struct console *console, const char *line)
+{
+    static const char note[] = "lines left out here because they couldn't be written: ";
+    char expected[64];
+
+    if (strncmp(line, note, sizeof(note) - 1) == 0) {
+        int left_out = (int)strtol(line + sizeof(note) - 1, NULL, 10);
+
+        console->left_out += left_out;
+        console->told += left_out;
+        return;
+    }
+    (void)snprintf(expected, sizeof(expected), "line %08d and some more words", console->told++);
+    assert_string_equal(line, expected);
+}
+
+static void read_console(struct console *console)
+{
+    char *text = console->text;
+    ssize_t count;
+    char *end;
+
+    while ((count = read(console->reader, text + console->len,
+                         sizeof(console->text) - 1 - console->len)) > 0)
+        console->len += (size_t)count;
+    text[console->len] = '\0';
+    while ((end = strchr(text, '\n')) != NULL) {
+        *end = '\0';
+        if (end > text && end[-1] == '\r') /* a terminal's */
+            end[-1] = '\0';
+        take_line(console, text);
+        console->len -= (size_t)(end + 1 - text);
+        memmove(text, end + 1, console->len + 1);
+    }
+}
+
+/* Goes on logging until the reader, which reads now, knows of every line. */
+static void catch_up(struct console *console)
+{
+    int64_t deadline = sl_clock_monotonic_ms() + LONG_MS;
+
+    read_console(console);
+    do {
+        assert_true(sl_clock_monotonic_ms() < deadline);
+        write_numbers(console, 1);
+        (void)poll(&(struct pollfd){.fd = console->reader, .events = POLLIN}, 1, 10);
+        read_console(console);
+    } while (console->told < console->written);
+}
+
+static void check_nobody_reads(struct console *console)
+{
+    int64_t begin = sl_clock_monotonic_ms();
+
+    write_numbers(console, PLENTY);
+    assert_in_range(sl_clock_monotonic_ms() - begin, WAIT_MS, LONG_MS);
+    assert_int_equal(fcntl(STDOUT_FILENO, F_GETFL) & O_NONBLOCK, 0);
+    catch_up(console);
+    assert_in_range(console->left_out, 1, PLENTY);
+}
+
+static void test_log_on_a_pipe_that_nobody_reads_leaves_lines_out_and_says_how_many(void **state)
+{
+    struct console *console = *state;
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    start_console(console, ends[0], ends[1]);
+    check_nobody_reads(console);
+}
+
+static void test_log_on_a_socket_that_nobody_reads_leaves_lines_out_and_says_how_many(void **state)
+{
+    struct console *console = *state;
+    int ends[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    start_console(console, ends[0], ends[1]);
+    check_nobody_reads(console);
+}
+
+static void test_log_on_a_terminal_that_hangs_leaves_lines_out_and_says_how_many(void **state)
+{
+    struct console *console = *state;
+    int reader = posix_openpt(O_RDWR | O_NOCTTY);
+
+    assert_true(reader >= 0);
+    assert_int_equal(grantpt(reader), 0);
+    assert_int_equal(unlockpt(reader), 0);
+    start_console(console, reader, open(ptsname(reader), O_RDWR | O_NOCTTY));
+    check_nobody_reads(console);
+}
+
+static void test_log_does_not_wait_each_time_for_a_reader_that_is_always_late(void **state)
+{
+    struct console *console = *state;
+    int64_t begin = sl_clock_monotonic_ms();
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    start_console(console, ends[0], ends[1]);
+    assert_true(fcntl(ends[0], F_SETPIPE_SZ, 4096) >= 4096);
+    for (int i = 0; i < 50; i++) {
+        write_numbers(console, PLENTY / 50);
+        catch_up(console);
+    }
+    assert_in_range(sl_clock_monotonic_ms() - begin, WAIT_MS, 50 * WAIT_MS / 2);
+}
+
+static void test_log_text_longer_than_a_pipe_takes_at_once_stays_whole_lines(void **state)
+{
+    struct console *console = *state;
+    size_t size = (size_t)PLENTY * 64;
+    char *text = calloc(1, size);
+    size_t len = 0;
+    int ends[2];
+
+    assert_non_null(text);
+    assert_int_equal(pipe(ends), 0);
+    start_console(console, ends[0], ends[1]);
+    while (console->written < PLENTY)
+        len += (size_t)snprintf(text + len, size - len, "line %08d and some more words\n",
+                                console->written++);
+    sl_log_text(console->log, SL_LOG_STORY, (struct sl_bytes){.at = text, .len = len});
+    free(text);
+    catch_up(console);
+    assert_in_range(console->left_out, 1, PLENTY);
+}
+
+static void test_log_on_a_fifo_without_a_reader_is_refused_and_not_waited_for(void **state)
+{
+    struct place *place = *state;
+    struct sl_log *log = NULL;
+
+    assert_int_equal(mkfifo(place->path, 0600), 0);
+    assert_int_equal(sl_log_open(place->path, SL_LOG_STORY, false, &log), SL_IO);
+    assert_int_equal(errno, ENXIO);
+}
+
 static void test_log_clean_leaves_text_and_escapes_the_rest(void **state)
 {
     static const struct {
@@ -285,6 +487,24 @@ int main(void)
                                         make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_log_lines_of_several_threads_never_mix, make_place,
                                         remove_place),
+        cmocka_unit_test_setup_teardown(
+            test_log_on_a_pipe_that_nobody_reads_leaves_lines_out_and_says_how_many, make_console,
+            remove_console),
+        cmocka_unit_test_setup_teardown(
+            test_log_on_a_socket_that_nobody_reads_leaves_lines_out_and_says_how_many, make_console,
+            remove_console),
+        cmocka_unit_test_setup_teardown(
+            test_log_on_a_terminal_that_hangs_leaves_lines_out_and_says_how_many, make_console,
+            remove_console),
+        cmocka_unit_test_setup_teardown(
+            test_log_does_not_wait_each_time_for_a_reader_that_is_always_late, make_console,
+            remove_console),
+        cmocka_unit_test_setup_teardown(
+            test_log_text_longer_than_a_pipe_takes_at_once_stays_whole_lines, make_console,
+            remove_console),
+        cmocka_unit_test_setup_teardown(
+            test_log_on_a_fifo_without_a_reader_is_refused_and_not_waited_for, make_place,
+            remove_place),
         cmocka_unit_test(test_log_clean_leaves_text_and_escapes_the_rest),
         cmocka_unit_test(test_log_clean_cuts_with_dots_where_room_is_short),
     };

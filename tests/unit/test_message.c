@@ -77,6 +77,14 @@ static void test_message_of_each_kind_survives_parsing_and_printing(void **state
         {true, "gap 1 1 expired", NULL},
         {true, "gap 1 9223372036854775807 spool-full", NULL},
         {true, "gap 5 6 " REASON48, NULL},
+        {true, "clock +0.012", NULL},
+        {true, "clock -3", NULL},
+        {true, "clock +0", NULL},
+        {true, "clock -0.000000", "clock +0"},
+        {true, "clock +007.50", "clock +7.5"},
+        {true, "clock +1764000000.123456", NULL},
+        {true, "clock +100000000000", NULL},
+        {true, "clock -100000000000", NULL},
         {false, "welcome 0 1764000000 sensor-1", NULL},
         {false, "welcome 9223372036854775807 - " NAME64, NULL},
         {false, "ack 0", NULL},
@@ -115,6 +123,10 @@ static void test_message_fields_are_those_of_the_line(void **state)
     assert_int_equal(m.seq, 3);
     assert_int_equal(m.last, 9);
     assert_bytes(m.reason, "lost-spool");
+
+    assert_int_equal(parse(true, sl_bytes_of("clock -0.25"), &m), SL_OK);
+    assert_int_equal(m.kind, SL_MESSAGE_CLOCK);
+    assert_int_equal(m.offset_us, -250000);
 
     assert_int_equal(parse(false, sl_bytes_of("welcome 41 1764000000 shed.1"), &m), SL_OK);
     assert_int_equal(m.kind, SL_MESSAGE_WELCOME);
@@ -201,6 +213,44 @@ static void test_message_that_a_sensor_may_not_send_is_refused(void **state)
     }
 }
 
+static void test_message_of_a_clock_that_is_none_is_refused(void **state)
+{
+    static const struct sl_bytes cases[] = {
+        BYTES("clock"),
+        BYTES("clock "),
+        BYTES("clock 5"),
+        BYTES("clock +"),
+        BYTES("clock -"),
+        BYTES("clock +-"),
+        BYTES("clock --"),
+        BYTES("clock +-5"),
+        BYTES("clock  +5"),
+        BYTES("clock + 5"),
+        BYTES("clock +5 "),
+        BYTES("clock +5 s"),
+        BYTES("clock +5."),
+        BYTES("clock +.5"),
+        BYTES("clock +1e3"),
+        BYTES("clock +0x1"),
+        BYTES("clock +nan"),
+        BYTES("clock +5\0"),
+        BYTES("clock +0.1234567"),
+        BYTES("clock +100000000000.000001"),
+        BYTES("clock -100000000000.000001"),
+        BYTES("clock +1000000000000"),
+        BYTES("clock +99999999999999999999999999"),
+        BYTES("Clock +5"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct sl_message message;
+
+        if (parse(true, cases[i], &message) != SL_BAD_INPUT)
+            fail_msg("'%.*s' was taken", (int)cases[i].len, cases[i].at);
+    }
+}
+
 static void test_message_that_a_server_may_not_send_is_refused(void **state)
 {
     static const struct sl_bytes cases[] = {
@@ -217,6 +267,7 @@ static void test_message_that_a_server_may_not_send_is_refused(void **state)
         BYTES("stream " HEX32),
         BYTES("1 - t: 1"),
         BYTES("gap 1 2 x"),
+        BYTES("clock +5"),
         BYTES("welcome"),
         BYTES("welcome 0"),
         BYTES("welcome 0 -"),
@@ -289,6 +340,7 @@ static void test_message_cut_at_any_byte_is_never_read_beyond(void **state)
     static const char *const lines[] = {("stream " HEX32),
                                         "9223372036854775807 1764000000.250000 humidity: 48.5 %RH",
                                         "gap 12 9223372036854775807 spool-full",
+                                        "clock -100000000000.000000",
                                         "welcome 12 1764000000.25 sensor-1",
                                         "ack 123",
                                         "refused 12 not-a-number some text",
@@ -400,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_message_of_each_kind_survives_parsing_and_printing),
         cmocka_unit_test(test_message_fields_are_those_of_the_line),
         cmocka_unit_test(test_message_that_a_sensor_may_not_send_is_refused),
+        cmocka_unit_test(test_message_of_a_clock_that_is_none_is_refused),
         cmocka_unit_test(test_message_that_a_server_may_not_send_is_refused),
         cmocka_unit_test(test_message_with_a_bad_reading_keeps_its_number_and_says_the_flaw),
         cmocka_unit_test(test_message_cut_at_any_byte_is_never_read_beyond),

@@ -11,6 +11,7 @@
  * SENSORLINK_POWER_SEED   the first one's seed (1)
  */
 #include "store_place.h"
+#include "store_version_1.h"
 
 #include <inttypes.h>
 
@@ -38,6 +39,7 @@ struct scene {
     struct sl_forgetful *disk;
     bool unsynced; /* PRAGMA synchronous = OFF */
     bool lies;     /* the disk's syncs do nothing */
+    bool old;      /* the script begins with a store of version 1 */
 };
 
 static const char *const names[STREAMS] = {STREAM_A, STREAM_B};
@@ -117,6 +119,8 @@ static void play(const struct scene *scene, struct story *story)
     struct sl_store *store = NULL;
 
     *story = (struct story){0};
+    if (scene->old)
+        story->last[0][ATTIC] = story->last[1][ATTIC] = VERSION_1_LAST;
     if (open_here(scene, &store) != SL_OK)
         return;
     for (int turn = 0; turn < COMMITS; turn++) {
@@ -264,6 +268,8 @@ static const char *run(const struct scene *scene, int64_t cut, uint32_t seed, bo
 
     sl_forgetful_clear(scene->disk, seed * 7919 + (uint32_t)cut);
     sl_forgetful_lie(scene->disk, scene->lies);
+    if (scene->old)
+        make_version_1(scene->place);
     sl_forgetful_cut_at(scene->disk, cut);
     play(scene, &story);
     *done = !sl_forgetful_is_off(scene->disk);
@@ -333,6 +339,14 @@ static void test_store_power_cut_at_any_write_loses_nothing_committed(void **sta
     assert_true(sum.cuts > 2 * COMMITS); /* a commit is a write and a sync at least */
 }
 
+static void test_store_power_cut_at_any_write_of_an_upgrade_loses_nothing(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->old = true;
+    assert_true(cut_everywhere(scene, true).cuts > 2 * COMMITS);
+}
+
 static void test_power_check_notices_a_disk_whose_syncs_lie(void **state)
 {
     struct scene *scene = *state;
@@ -379,6 +393,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE(test_store_power_cut_at_any_write_loses_nothing_committed),
+        SCENE(test_store_power_cut_at_any_write_of_an_upgrade_loses_nothing),
         SCENE(test_power_check_notices_a_disk_whose_syncs_lie),
         SCENE(test_power_check_notices_a_store_that_does_not_sync),
     };

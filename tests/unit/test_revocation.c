@@ -8,6 +8,9 @@
 #include "support/certificates.h"
 #include "tls/revocation.h"
 
+static const int64_t SECOND_US = 1000000;
+static const int64_t DAY_US = INT64_C(86400) * 1000000;
+
 struct place {
     mbedtls_x509_crt cas;
     struct sl_revocation set;
@@ -27,12 +30,17 @@ static void close_place(struct place *place)
     mbedtls_x509_crt_free(&place->cas);
 }
 
-static enum sl_status load(struct place *place, const char *list)
+static enum sl_status load_late(struct place *place, const char *list, int64_t grace_us)
 {
     char path[SL_TEST_PATH_SIZE];
 
-    return sl_revocation_load(&place->set, sl_test_path(path, list), &place->cas, place->error,
-                              sizeof place->error);
+    return sl_revocation_load(&place->set, sl_test_path(path, list), &place->cas, grace_us,
+                              place->error, sizeof place->error);
+}
+
+static enum sl_status load(struct place *place, const char *list)
+{
+    return load_late(place, list, 0);
 }
 
 static void must_load(struct place *place, const char *list)
@@ -139,6 +147,11 @@ static void test_revocation_refuses_each_wrong_list_with_its_sentence(void **sta
         {"old.crl", "is out of date"},
         {"future.crl", "begins in the future"},
         {"no-next-update.crl", "has no date of its next update"},
+        {"both-of-one-ca.crl", "holds two lists of the CA 'CN=sensorlink CA "},
+        {"number-too-long.crl", "has a CRL number that can't be read"},
+        {"number-negative.crl", "has a CRL number that can't be read"},
+        {"number-no-integer.crl", "has a CRL number that can't be read"},
+        {"number-cut.crl", "has a CRL number that can't be read"},
     };
     struct place place;
 
@@ -152,8 +165,128 @@ static void test_revocation_refuses_each_wrong_list_with_its_sentence(void **sta
             fail_msg("%s: '%s'", cases[i].list, place.error);
         assert_null(place.set.places);
         assert_int_equal(place.set.size, 0);
+        assert_null(place.set.lists);
     }
     close_place(&place);
+}
+
+static void test_revocation_list_holds_for_its_grace_and_no_longer(void **state)
+{
+    struct place place;
+    int64_t due_us;
+
+    (void)state;
+    open_place(&place, "ca");
+    /* Its next update was due a day before it was made, which is less than a day ago. */
+    assert_int_equal(load_late(&place, "old.crl", DAY_US / 2), SL_BAD_INPUT);
+    assert_non_null(strstr(place.error, "longer than --crl-grace"));
+    assert_int_equal(load_late(&place, "old.crl", 3 * DAY_US), SL_OK);
+    assert_true(has(&place, "sensor-revoked"));
+    assert_int_equal(place.set.list_count, 1);
+    due_us = sl_identity_time_us(&place.set.lists[0].next_update);
+    assert_int_equal(sl_revocation_until_us(&place.set, &place.set.lists[0]),
+                     due_us + SECOND_US + 3 * DAY_US);
+    close_place(&place);
+}
+
+static void test_revocation_list_is_found_by_its_ca(void **state)
+{
+    uint8_t fingerprint[SL_FINGERPRINT_SIZE];
+    struct place place;
+
+    (void)state;
+    open_place(&place, "two-cas");
+    must_load(&place, "number-7.crl");
+    assert_int_equal(place.set.list_count, 1);
+    assert_true(sl_identity_fingerprint(&place.cas, fingerprint));
+    assert_ptr_equal(sl_revocation_list(&place.set, fingerprint), place.set.lists);
+    assert_true(place.set.lists[0].numbered);
+    assert_int_equal(place.set.lists[0].number[SL_CRL_NUMBER_SIZE - 1], 7);
+    assert_true(sl_identity_fingerprint(place.cas.next, fingerprint));
+    assert_null(sl_revocation_list(&place.set, fingerprint));
+    sl_revocation_clear(&place.set);
+    must_load(&place, "two.crl");
+    assert_non_null(sl_revocation_list(&place.set, fingerprint));
+    close_place(&place);
+    /* A bundle that holds a CA twice isn't two lists of it. */
+    open_place(&place, "ca-twice");
+    must_load(&place, "number-160-bits.crl");
+    assert_int_equal(place.set.lists[0].number[0], 0x7f);
+    close_place(&place);
+}
+
+static void test_revocation_covers_says_which_ca_has_no_list(void **state)
+{
+    struct place place;
+
+    (void)state;
+    open_place(&place, "two-cas");
+    must_load(&place, "two.crl");
+    for (const mbedtls_x509_crt *ca = &place.cas; ca != NULL; ca = ca->next)
+        assert_int_equal(
+            sl_revocation_covers(&place.set, ca, "two.crl", place.error, sizeof place.error),
+            SL_OK);
+    sl_revocation_clear(&place.set);
+    must_load(&place, "revoked.crl");
+    assert_int_equal(sl_revocation_covers(&place.set, &place.cas, "revoked.crl", place.error,
+                                          sizeof place.error),
+                     SL_OK);
+    assert_int_equal(sl_revocation_covers(&place.set, place.cas.next, "revoked.crl", place.error,
+                                          sizeof place.error),
+                     SL_BAD_INPUT);
+    assert_non_null(strstr(place.error, "revoked.crl holds none of the CA 'CN=other'"));
+    close_place(&place);
+}
+
+/* What sl_revocation_follows() says of `next`, after `list` of other certificates of the CA. */
+static void try_to_follow(const char *cas, const char *list, const char *next_cas, const char *next,
+                          const char *says)
+{
+    struct place old, new;
+    enum sl_status status;
+
+    open_place(&old, cas);
+    must_load(&old, list);
+    open_place(&new, next_cas);
+    must_load(&new, next);
+    status = sl_revocation_follows(&new.set, &old.set, &new.cas, next, new.error, sizeof new.error);
+    if (status != (says == NULL ? SL_OK : SL_BAD_INPUT))
+        fail_msg("%s after %s: %d, '%s'", next, list, status, new.error);
+    if (says != NULL && (strstr(new.error, says) == NULL || strstr(new.error, next) == NULL))
+        fail_msg("%s after %s: '%s'", next, list, new.error);
+    close_place(&new);
+    close_place(&old);
+}
+
+static void test_revocation_older_list_doesnt_follow(void **state)
+{
+    static const struct {
+        const char *cas, *list, *next_cas, *next;
+        const char *says; /* null: it follows */
+    } cases[] = {
+        {"ca", "number-7.crl", "ca", "number-7.crl", NULL},
+        {"ca", "number-7.crl", "ca", "number-256-later.crl", NULL},
+        {"ca", "number-7.crl", "ca", "no-number-later.crl", NULL},
+        {"ca", "no-number-earlier.crl", "ca", "number-7.crl", NULL},
+        {"ca", "number-255-later.crl", "ca", "number-256-later.crl", NULL},
+        {"ca", "number-256-later.crl", "ca", "number-255-later.crl", "smaller CRL number"},
+        {"ca", "number-7.crl", "ca", "number-6-later.crl", "smaller CRL number"},
+        {"ca", "number-7.crl", "ca", "number-8-earlier.crl", "older than the one in force"},
+        {"ca", "number-7.crl", "ca", "no-number-earlier.crl", "older than the one in force"},
+        {"ca", "no-number-later.crl", "ca", "number-7.crl", "older than the one in force"},
+        /* What a CA signed stays what it was when the CA gets a new certificate. */
+        {"ca", "number-7.crl", "renewed-ca", "number-256-later.crl", NULL},
+        {"ca", "number-7.crl", "renewed-ca", "number-6-later.crl", "smaller CRL number"},
+        /* A list that is in force can't be left out, but its CA can. */
+        {"two-cas", "two.crl", "two-cas", "revoked.crl",
+         "no longer holds one of the CA 'CN=other'"},
+        {"two-cas", "two.crl", "ca", "revoked.crl", NULL},
+        {"two-cas", "revoked.crl", "two-cas", "two.crl", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        try_to_follow(cases[i].cas, cases[i].list, cases[i].next_cas, cases[i].next, cases[i].says);
 }
 
 static void test_revocation_set_that_is_clear_has_nobody(void **state)
@@ -178,6 +311,10 @@ int main(void)
         cmocka_unit_test(test_revocation_file_of_two_lists_holds_for_both_cas),
         cmocka_unit_test(test_revocation_list_of_an_rsa_ca_is_taken),
         cmocka_unit_test(test_revocation_refuses_each_wrong_list_with_its_sentence),
+        cmocka_unit_test(test_revocation_list_holds_for_its_grace_and_no_longer),
+        cmocka_unit_test(test_revocation_list_is_found_by_its_ca),
+        cmocka_unit_test(test_revocation_covers_says_which_ca_has_no_list),
+        cmocka_unit_test(test_revocation_older_list_doesnt_follow),
         cmocka_unit_test(test_revocation_set_that_is_clear_has_nobody),
     };
 

@@ -130,6 +130,29 @@ static void test_sender_says_its_stream_and_then_readings_from_where_the_server_
     assert_said(&talk, "stream " HEX32 "\n42 - t: 22.5 Cel\ngap 43 50 spool-full\n");
 }
 
+static enum sl_status send_clock(struct talk *talk, int64_t offset_us)
+{
+    return sl_sender_clock(&talk->sender, offset_us, talk->said, sizeof(talk->said),
+                           &talk->said_len);
+}
+
+static void test_sender_tells_its_clock_outside_of_numbers_and_window(void **state)
+{
+    struct talk talk;
+
+    (void)state;
+    begin(&talk, 1);
+    assert_int_equal(send_clock(&talk, 1), SL_LIMIT);
+    hear(&talk, "welcome 6 - a\n");
+    assert_int_equal(send_clock(&talk, 12345), SL_OK);
+    assert_int_equal(sl_sender_room(&talk.sender), 1);
+    assert_int_equal(send_reading(&talk), SL_OK);
+    assert_int_equal(send_clock(&talk, -SL_OFFSET_MAX_US), SL_OK);
+    hear(&talk, "ack 7\nbye 0 x\n");
+    assert_int_equal(send_clock(&talk, 1), SL_LIMIT);
+    assert_said(&talk, "clock +0.012345\n7 - t: 22.5 Cel\nclock -100000000000\n");
+}
+
 static void test_sender_keeps_to_its_window(void **state)
 {
     struct talk talk;
@@ -337,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sender_says_its_stream_and_then_readings_from_where_the_server_is),
+        cmocka_unit_test(test_sender_tells_its_clock_outside_of_numbers_and_window),
         cmocka_unit_test(test_sender_keeps_to_its_window),
         cmocka_unit_test(test_sender_without_room_in_the_buffer_changes_nothing),
         cmocka_unit_test(test_sender_makes_events_of_what_a_server_says),

@@ -194,6 +194,7 @@ static void test_store_outside_a_transaction_stores_nothing(void **state)
     assert_int_equal(append(place->store, place->attic, id, NOON, 2, 1, &last), SL_IO);
     assert_int_equal(sl_store_gap(place->store, place->attic, id, NOON, 2, 2, sl_bytes_of("x")),
                      SL_IO);
+    assert_int_equal(sl_store_clock(place->store, place->attic, NOON, 1), SL_IO);
     assert_int_equal(sl_store_commit(place->store), SL_IO);
     assert_true(strlen(sl_store_error(place->store)) > 0);
     assert_int_equal(last_of(place->store, place->attic, STREAM_A), 1);

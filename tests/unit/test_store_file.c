@@ -4,6 +4,7 @@
  * and what the sqlite3 shell sees.
  */
 #include "store_place.h"
+#include "store_version_1.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -292,8 +293,65 @@ static void test_store_of_a_later_version_is_refused_and_left_alone(void **state
 
     open_file(place);
     close_file(place);
-    execute(place, "PRAGMA journal_mode = DELETE; PRAGMA user_version = 2");
-    assert_refused_untouched(place, "later sensorlink (its format is 2, this one knows 1)");
+    execute(place, "PRAGMA journal_mode = DELETE; PRAGMA user_version = 3");
+    assert_refused_untouched(place, "later sensorlink (its format is 3, this one knows 2)");
+}
+
+static void assert_same_sensors(const struct place *place)
+{
+    static const char query[] =
+        "SELECT group_concat(name || ' ' || type || ' ' || \"notnull\" || ' ' || pk, '|')"
+        " FROM pragma_table_info('sensors')";
+    struct sl_store *fresh = NULL;
+    sqlite3_stmt *ours = NULL;
+    sqlite3_stmt *theirs = NULL;
+
+    assert_int_equal(sl_store_open_memory(&fresh), SL_OK);
+    assert_int_equal(sqlite3_prepare_v2(database_of(place), query, -1, &ours, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(((struct sl_sqlite_store *)fresh)->db, query, -1, &theirs, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(ours), SQLITE_ROW);
+    assert_int_equal(sqlite3_step(theirs), SQLITE_ROW);
+    assert_string_equal((const char *)sqlite3_column_text(ours, 0),
+                        (const char *)sqlite3_column_text(theirs, 0));
+    (void)sqlite3_finalize(ours);
+    (void)sqlite3_finalize(theirs);
+    sl_store_close(fresh);
+}
+
+static void test_store_of_version_1_becomes_one_of_ours_and_keeps_everything(void **state)
+{
+    struct place *place = *state;
+
+    make_version_1(place);
+    open_file(place);
+    assert_int_equal(ask(database_of(place), "PRAGMA user_version"), 2);
+    assert_same_sensors(place);
+    assert_int_equal(ask(database_of(place), "SELECT cert_until IS NULL AND clock_offset IS NULL"
+                                             " AND clock_told IS NULL FROM sensors"),
+                     1);
+    assert_int_equal(last_of(place->store, place->attic, STREAM_A), VERSION_1_LAST);
+    assert_int_equal(put(place->store, place->attic, STREAM_A, NOON, 1), VERSION_1_LAST + 1);
+    close_file(place);
+    open_file(place);
+    assert_int_equal(ask(database_of(place), "SELECT count(*) FROM readings"), VERSION_1_LAST + 1);
+    assert_int_equal(ask(database_of(place), "SELECT sum(value) FROM readings"), 10);
+}
+
+/* Somebody's own column of the same name, say. */
+static void test_store_of_version_1_that_cannot_be_upgraded_stays_one(void **state)
+{
+    struct place *place = *state;
+    char error[ERROR_SIZE] = "";
+
+    make_version_1(place);
+    execute(place, "ALTER TABLE sensors ADD COLUMN clock_told TEXT");
+    assert_int_not_equal(try_open(place->path, error), SL_OK);
+    assert_non_null(strstr(error, "clock_told"));
+    execute(place, "ALTER TABLE sensors DROP COLUMN clock_told");
+    open_file(place);
+    assert_int_equal(ask(database_of(place), "PRAGMA user_version"), 2);
 }
 
 static void test_store_garbage_is_refused_and_left_alone(void **state)
@@ -523,6 +581,8 @@ int main(void)
         OF_SENSORS(test_store_second_server_is_refused_until_the_first_is_gone),
         OF_SENSORS(test_store_killed_server_leaves_no_lock),
         OF_SENSORS(test_store_of_a_later_version_is_refused_and_left_alone),
+        OF_SENSORS(test_store_of_version_1_becomes_one_of_ours_and_keeps_everything),
+        OF_SENSORS(test_store_of_version_1_that_cannot_be_upgraded_stays_one),
         OF_SENSORS(test_store_garbage_is_refused_and_left_alone),
         OF_SENSORS(test_store_of_another_program_is_refused_and_left_alone),
         OF_SENSORS(test_store_without_one_of_its_tables_is_refused),

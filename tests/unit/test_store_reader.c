@@ -3,6 +3,7 @@
  * test_store_reader.c -- what a reader finds in a store, also while a server writes to it.
  */
 #include "store_place.h"
+#include "store_version_1.h"
 
 #include <sqlite3.h>
 
@@ -370,6 +371,70 @@ static void test_reader_lists_sensors_by_name(void **state)
     sl_reader_close(reader);
 }
 
+static enum sl_status note_certificate_and_clock(void *ctx, const struct sl_logged_sensor *sensor)
+{
+    char line[512];
+    char until[SL_TIME_TEXT_SIZE];
+    char offset[SL_TIME_TEXT_SIZE];
+
+    (void)sl_time_print_unix(sensor->cert_until_us, until);
+    (void)sl_time_print_unix(sensor->clock_offset_us, offset);
+
+    int len = snprintf(line, sizeof line, "%.*s until %s clock %s;", (int)sensor->name.len,
+                       sensor->name.at, until, offset);
+
+    note(ctx, line, (size_t)len);
+    return SL_OK;
+}
+
+static void tell_clock(const struct place *place, const struct sl_peer *peer, int64_t offset_us)
+{
+    begin(place->store);
+    (void)open_stream(place->store, peer, STREAM_A);
+    assert_int_equal(sl_store_clock(place->store, peer, NOON, offset_us), SL_OK);
+    commit(place->store);
+}
+
+/* The certificate and the clock are those that the sensor came with last; another's don't count. */
+static void test_reader_gives_a_sensors_certificate_and_clock(void **state)
+{
+    struct place *place = *state;
+    struct seen seen = {.len = 0};
+    struct sl_peer *renewed = sl_test_peer_until("attic", NOON + SECOND / 2);
+
+    tell_clock(place, place->attic, 99);
+    tell_clock(place, renewed, -1500000);
+    put(place->store, place->cellar, STREAM_A, NOON, 1);
+    begin(place->store);
+    assert_int_equal(sl_store_clock(place->store, place->cellar, NOON, 77), SL_OK);
+    sl_store_rollback(place->store);
+    struct sl_reader *reader = open_reader(place);
+    assert_int_equal(sl_reader_sensors(reader, &everything, note_certificate_and_clock, &seen),
+                     SL_OK);
+    assert_string_equal(seen.text, "attic until 1764000000.5 clock -1.5;"
+                                   "cellar until 4102444800 clock -;");
+    sl_reader_close(reader);
+    sl_peer_unref(renewed);
+}
+
+static void test_reader_of_version_1_knows_no_certificates_and_clocks(void **state)
+{
+    struct place *place = *state;
+    struct seen seen = {.len = 0};
+
+    make_version_1(place);
+    struct sl_reader *reader = open_reader(place);
+    assert_int_equal(sl_reader_sensors(reader, &everything, note_certificate_and_clock, &seen),
+                     SL_OK);
+    assert_string_equal(seen.text, "attic until - clock -;");
+    seen = (struct seen){.len = 0};
+    /* A server comes meanwhile, and makes version 2 of it. */
+    open_file(place);
+    assert_int_equal(sl_reader_sensors(reader, &everything, note_sensor, &seen), SL_OK);
+    assert_string_equal(seen.text, "attic 3 readings 1 streams 0..0;");
+    sl_reader_close(reader);
+}
+
 static void put_gap(const struct place *place, const struct sl_peer *peer, int64_t first,
                     int64_t last, const char *reason)
 {
@@ -522,6 +587,8 @@ int main(void)
         WITH_FILE(test_reader_stops_with_the_callbacks_status),
         WITH_FILE(test_reader_holds_no_transaction_while_its_output_waits),
         WITH_FILE(test_reader_lists_sensors_by_name),
+        WITH_FILE(test_reader_gives_a_sensors_certificate_and_clock),
+        OF_SENSORS(test_reader_of_version_1_knows_no_certificates_and_clocks),
         WITH_FILE(test_reader_lists_gaps_in_the_order_of_storing),
         WITH_FILE(test_reader_verifies_a_sound_store),
         WITH_FILE(test_reader_sees_what_is_missing_twice_and_damaged),

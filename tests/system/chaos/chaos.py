@@ -137,7 +137,7 @@ class Chaos:
             await asyncio.sleep(self.rng.expovariate(1 / self.pace_s))
             await self.station.look()
             for sensor in self.sensors:
-                sensor.look()
+                await sensor.look()
             if not deck:
                 deck = self._new_deck()
             kind = deck.pop()
@@ -170,6 +170,7 @@ class Chaos:
         self.disk.empty(self.station.pid)
         await self.station.look()
         for sensor in self.sensors:
+            await sensor.look()
             sensor.empty_disk()
         self.stored_before_healing = self._stored()
         await asyncio.gather(*(sensor.drain() for sensor in self.sensors))

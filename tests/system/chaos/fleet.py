@@ -284,14 +284,19 @@ class Sensor:
         await pipe.drain()
 
     async def kill(self):
-        self.look()
+        await self.look()
         self.process.kill()
         await self.process.wait()
+        self.waited += (await self._clear_up()).waiting
+
+    async def _clear_up(self):
+        """After the client's end: no more is fed to it, and its spool says what it kept."""
         self._feeder.cancel()
         await asyncio.gather(self._feeder, return_exceptions=True)
         self.process.stdin.close()
-        self.waited += self.look_into_spool().waiting
+        spool = self.look_into_spool()
         self.refed += self.fed - self.kept
+        return spool
 
     def look_into_spool(self):
         spool = Spool(self.spool)
@@ -303,11 +308,20 @@ class Sensor:
         self.stream, self.kept = spool.stream, spool.last
         return spool
 
-    def look(self):
-        """A client ends when it is told to, and not before."""
-        if self.process.returncode is not None:
-            raise Fault(f"{self.name}'s client ended by itself with {self.process.returncode}:\n"
-                        f"{tail(self.log)}")
+    async def look(self):
+        """A client ends when it is told to, and not before.
+
+        But one that starts between the renewal of its key and that of its certificate meets two
+        files that don't belong together, rightly refuses them, and is started again.
+        """
+        code = self.process.returncode
+        if code is None:
+            return
+        last = tail(self.log).rstrip().rpartition("\n")[2]
+        if code != programs.EX_CONFIG or "doesn't belong to --cert" not in last:
+            raise Fault(f"{self.name}'s client ended by itself with {code}:\n{tail(self.log)}")
+        await self._clear_up()
+        await self.start()
 
     def fill_disk(self):
         limit_file_size(self.pid, [path for path in self.folder.iterdir()
