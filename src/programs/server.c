@@ -144,7 +144,7 @@ static int check(struct arguments *arguments)
     struct sl_report report;
 
     sl_report_init(&report, stdout, arguments->config);
-    sl_server_check(&arguments->server, &report.list);
+    sl_server_check(&arguments->server, arguments->user, &report.list);
     return sl_report_end(&report);
 }
 

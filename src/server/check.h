@@ -13,7 +13,11 @@
 #include "base/checklist.h"
 #include "server/server.h"
 
-/* Adds a point for each thing looked at. */
-void sl_server_check(const struct sl_server_config *config, struct sl_checklist *list);
+/*
+ * Adds a point for each thing looked at. This process becomes `user` first, unless that is null, so
+ * that it looks with the rights that the server would have.
+ */
+void sl_server_check(const struct sl_server_config *config, const char *user,
+                     struct sl_checklist *list);
 
 #endif

@@ -255,6 +255,15 @@ enum sl_status sl_ticket_keys_new(int64_t max_age_us, const char *path,
     return SL_OK;
 }
 
+enum sl_status sl_ticket_keys_check(const char *path, char *error, size_t error_size)
+{
+    struct sl_ticket_keys keys = {.path = path};
+    enum sl_status status = load(&keys, error, error_size);
+
+    mbedtls_platform_zeroize(keys.at, sizeof keys.at);
+    return status;
+}
+
 void sl_ticket_keys_free(struct sl_ticket_keys *keys)
 {
     if (keys == NULL)

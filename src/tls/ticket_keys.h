@@ -41,6 +41,9 @@ SL_MUST_USE enum sl_status sl_ticket_keys_new(int64_t max_age_us, const char *pa
                                               size_t error_size);
 void sl_ticket_keys_free(struct sl_ticket_keys *keys); /* null is allowed */
 
+/* Would sl_ticket_keys_new() take this file, or make it? Statuses as there; nothing is written. */
+SL_MUST_USE enum sl_status sl_ticket_keys_check(const char *path, char *error, size_t error_size);
+
 int64_t sl_ticket_keys_max_age_us(const struct sl_ticket_keys *keys);
 
 /*

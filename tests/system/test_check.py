@@ -8,6 +8,7 @@ import fcntl
 import os
 import pathlib
 import pty
+import pwd
 import re
 import resource
 import shutil
@@ -116,7 +117,9 @@ class CheckTest(ClientTest):
                         f"no {verdict} {about} {sentence} in {found}")
 
     def warnings(self, found):
-        return [about for verdict, about, _ in found if verdict == "warning"]
+        """What is warned of; what this kernel, user and build can't confine isn't looked at."""
+        return [about for verdict, about, _ in found
+                if verdict == "warning" and about != "confinement"]
 
 
 class ServerCheckTest(CheckTest):
@@ -151,6 +154,7 @@ class ServerCheckTest(CheckTest):
                 ("--listen", rf"127\.0\.0\.1:{self.free_port} is free"),
                 ("--log-file", "isn't there yet"),
                 ("open files", "--max-connections 10000"),
+                ("confinement", "^user [^,]+, no new privileges, .*no core dumps$"),
                 ("clock", r"it shows 20\d\d-")):
             self.assert_point(found, "ok", about, sentence)
 
@@ -215,6 +219,10 @@ class ServerCheckTest(CheckTest):
              "isn't signed by a CA of --cafile"),
             (dict(cafile=both), "--crlfile", "holds none of the CA 'CN=other' of --cafile: add it"),
             (dict(crlfile=None, crl_policy="require"), "--crl-policy", "^require needs revocation"),
+            (dict(ticket_keys=readable), "--ticket-keys", r"can be read by others \(mode 640\)"),
+            (dict(ticket_keys=self.server_pair.key), "--ticket-keys", "isn't a file of ticket keys"),
+            (dict(ticket_keys=folder / "no" / "keys"), "--ticket-keys", "can't make it in its folder"),
+            (dict(user="no-such-user"), "--user", "^no-such-user: there is no such user$"),
             (dict(allow=self.write("allow", "attic\nattic colour=red\n")), "--allow",
              "line 2: after the name come .*'colour=red'"),
             (dict(allow=folder / "none"), "--allow", "can't be read"),
@@ -329,6 +337,38 @@ class ServerCheckTest(CheckTest):
         self.assert_point(found, "warning", "--crlfile", "holds for (1 day|23 hours) more only")
         found = self.check_server("--crl-grace=2h", crlfile=ended, expect=EX_CONFIG)
         self.assert_point(found, "fault", "--crlfile", "out of date since .*longer than --crl-grace")
+
+    def test_server_looks_at_ticket_keys_and_makes_none(self):
+        keys = self.folder / "ticket.keys"
+        found = self.check_server(ticket_keys=keys)
+        self.assert_point(found, "ok", "--ticket-keys", "isn't there yet: the server makes it$")
+        found = self.check_server("--resume-max-age=0", ticket_keys=keys)
+        self.assert_point(found, "warning", "--ticket-keys", "isn't used, for --resume-max-age 0")
+        self.port = None
+        self.assertEqual(self.start_server("--ticket-keys", keys).end(), EX_OK)
+        self.busy = False
+        self.assert_point(self.check_server(ticket_keys=keys), "ok", "--ticket-keys",
+                          "ticket.keys holds keys, readable by their owner only$")
+
+    def test_server_tells_what_it_would_be_confined_to(self):
+        found = self.check_server("--confine=no")
+        self.assert_point(found, "warning", "confinement", "none, because of --confine no")
+        if os.geteuid() != 0:
+            found = self.check_server("--user=root", expect=EX_CONFIG)
+            self.assert_point(found, "fault", "--user", "only root can become another user")
+            return
+        self.assert_point(self.check_server(), "warning", "confinement", "the server runs as root")
+        # What root may read and the user may not is good for a start, and for no reload.
+        nobody = pwd.getpwuid(NOBODY).pw_name
+        os.chown(self.folder, NOBODY, NOBODY)
+        found = self.check_server("--user", nobody)
+        self.assert_point(found, "ok", "--user", f"^{nobody}: all of this is looked at as that user")
+        self.assert_point(found, "ok", "confinement", f"^user {nobody}, no new privileges")
+        self.assert_point(found, "warning", "confinement",
+                          rf"--key .*: user {nobody} can't read it .*a reload will be refused")
+        os.chown(self.folder, 0, 0)
+        found = self.check_server("--user", nobody, expect=EX_CONFIG)
+        self.assert_point(found, "fault", "--store", "by this user: Permission denied")
 
     def test_server_warns_of_too_few_descriptors(self):
         def few():
