@@ -623,13 +623,14 @@ class OnlineCheckTest(CheckTest):
             heard.append(session.line())
             session.say(f"welcome 0 {time.time() + 3600:.3f} weather-1")
             heard.append(session.line())
+            heard.append(session.clocks)
         self.run_client("--message", "t: 1", "--timeout", "10ms", expect=EX_TEMPFAIL)
         server = self.start_python_server(script)
         found = self.check_online()
         self.assert_point(found, "ok", "--spool", "1 reading waiting")
         self.assert_point(found, "warning", "clock", r"it is 3(599|600)\.\d+ s behind .*set the one")
         server.close()
-        self.assertEqual(heard, [f"stream {STREAM}", None])
+        self.assertEqual(heard, [f"stream {STREAM}", None, []])
 
     def test_online_check_is_not_tried_before_faults_are_mended(self):
         server = self.start_python_server(lambda session: None)
