@@ -435,6 +435,10 @@ servers() {
         "it begins tomorrow" leaf begins=1 ends=60
     row server-is-sensor server client $wrong \
         "a good sensor plays the server" presents_sensor
+    row server-no-usage server client $wrong \
+        "it doesn't say what it is for" leaf eku=
+    row server-any-usage server client $wrong \
+        "it is for anything, which isn't enough" leaf eku=anyExtendedKeyUsage
     row server-no-signing server client peer-refused/$wrong \
         "its key may agree but not sign" leaf ku=keyAgreement
     row server-unknown-critical server client server-cert-unreadable \
@@ -457,6 +461,8 @@ servers_by_name() {
         "it is for another host" leaf subject=/CN=elsewhere san=DNS:elsewhere.example
     row server-other-address server client $wrong \
         "it is for another address" leaf san=IP:192.0.2.7
+    row server-cn-only server client $wrong \
+        "only its subject says localhost, which is no place for a host's name" leaf san=
     row server-address-as-name server client $wrong \
         "it has the address as if it were a name" leaf san=DNS:127.0.0.1
     row server-cn-beside-names server client $wrong \

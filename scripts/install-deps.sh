@@ -19,7 +19,7 @@ EX_UNAVAILABLE=69
 
 BUILD=(gcc libc6-dev cmake ninja-build pkgconf libmbedtls-dev libsqlite3-dev libuv1-dev libinih-dev
     libseccomp-dev openssl)
-TEST=(libcmocka-dev python3 sqlite3 locales git mandoc)
+TEST=(libcmocka-dev python3 sqlite3 locales git mandoc sslscan)
 TOOLS=(clang libclang-rt-dev llvm valgrind libc6-dbg)
 CHECK=(clang-format clang-tidy cppcheck shellcheck)
 ROOT=(debootstrap debian-archive-keyring util-linux)

@@ -39,7 +39,7 @@ struct sl_runner {
     struct sl_timer *end_timer; /* --timeout, then the farewell */
     struct sl_signal *signals[3];
     int64_t timeout_ms;
-    bool echo;
+    enum sl_runner_echo echo;
     struct sl_pending pending;
     bool spool_fails;
     bool source_waits; /* was told SL_LIMIT */
@@ -219,7 +219,7 @@ static void on_event(void *ctx, const struct sl_client_event *event)
         connected(runner, event);
         break;
     case SL_CLIENT_ACKNOWLEDGED:
-        if (runner->echo && !sl_progress_shown(&runner->progress))
+        if (runner->echo >= SL_RUNNER_ECHO_ANSWERS && !sl_progress_shown(&runner->progress))
             sl_log_line(runner->log, SL_LOG_READING, "acknowledged up to %" PRId64, event->seq);
         break;
     case SL_CLIENT_REFUSED:
@@ -443,7 +443,7 @@ enum sl_status sl_runner_take(struct sl_runner *runner, int64_t time_us, struct 
         note_spool(runner, true);
         sl_timer_start(runner->step_timer, RETRY_MS);
     }
-    if (runner->echo)
+    if (runner->echo == SL_RUNNER_ECHO_ALL)
         sl_log_line(runner->log, SL_LOG_READING, "%.*s", (int)text.len, text.at);
     if (!runner->spool_fails) /* else the retry is due in its time, however many readings come */
         sl_timer_start(runner->step_timer, 0);

@@ -36,6 +36,13 @@ struct sl_source {
     void (*free)(struct sl_source *source);   /* null is never passed */
 };
 
+/* What the log shows of readings that go well. */
+enum sl_runner_echo {
+    SL_RUNNER_ECHO_NOTHING,
+    SL_RUNNER_ECHO_ANSWERS, /* acknowledgements */
+    SL_RUNNER_ECHO_ALL      /* each reading too */
+};
+
 struct sl_runner_config {
     struct sl_client_config client; /* resolve, on_event and ctx are the runner's */
     struct sl_log *log;
@@ -43,7 +50,7 @@ struct sl_runner_config {
                                where the source is held back; 0: no limit */
     const char *floor_file; /* where the floor under the clock is kept; null: nowhere */
     bool quiet;             /* nothing but what needs a person */
-    bool echo;              /* each reading and acknowledgement on the log */
+    enum sl_runner_echo echo;
 };
 
 /*

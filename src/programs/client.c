@@ -338,6 +338,14 @@ static enum sl_status make_source(const struct arguments *a, struct sl_loop *loo
                               source);
 }
 
+/* Whoever types readings sees them already; of a file's or a pipe's there may be many. */
+static enum sl_runner_echo echo_of(const struct arguments *a)
+{
+    if (a->quiet || (a->from_stdin && !isatty(STDIN_FILENO)))
+        return SL_RUNNER_ECHO_NOTHING;
+    return a->from_stdin ? SL_RUNNER_ECHO_ANSWERS : SL_RUNNER_ECHO_ALL;
+}
+
 /* Runs a link whose spool is open; the runner owns that from its start on. */
 static int run_link(const struct arguments *a, struct sl_spool *spool, struct sl_loop *loop,
                     struct sl_log *log)
@@ -347,7 +355,7 @@ static int run_link(const struct arguments *a, struct sl_spool *spool, struct sl
                                       .timeout_ms = a->timeout_ms,
                                       .floor_file = a->floor_file,
                                       .quiet = a->quiet,
-                                      .echo = !a->quiet && !a->from_stdin};
+                                      .echo = echo_of(a)};
     struct sl_runner *runner = NULL;
     struct sl_source *source = NULL;
     char error[ERROR_SIZE];

@@ -19,6 +19,7 @@ enum { SAN_DNS = 2, SAN_URI = 6, SAN_ADDRESS = 7, SAN_CLASS = 0x80 };
 static const char urn[] = "urn:sensor:";
 static const char oid_common_name[] = "\x55\x04\x03";
 static const char oid_client_auth[] = "\x2b\x06\x01\x05\x05\x07\x03\x02";
+static const char oid_server_auth[] = "\x2b\x06\x01\x05\x05\x07\x03\x01";
 
 static bool is_name(const unsigned char *at, size_t len)
 {
@@ -125,17 +126,31 @@ bool sl_identity_has_address(const mbedtls_x509_crt *certificate, const uint8_t 
     return false;
 }
 
-bool sl_identity_is_client(const mbedtls_x509_crt *certificate)
+/*
+ * Where there is no extension the library's own check says yes, so look for the usage itself.
+ */
+static bool has_usage(const mbedtls_x509_crt *certificate, const char *oid, size_t len)
 {
-    /*
-     * Where there is no extension the library's own check says yes, so look for the usage itself.
-     */
     for (const mbedtls_x509_sequence *use = &certificate->ext_key_usage; use != NULL;
          use = use->next)
-        if (use->buf.p != NULL && use->buf.len == sizeof oid_client_auth - 1 &&
-            memcmp(use->buf.p, oid_client_auth, use->buf.len) == 0)
+        if (use->buf.p != NULL && use->buf.len == len && memcmp(use->buf.p, oid, len) == 0)
             return true;
     return false;
+}
+
+bool sl_identity_is_client(const mbedtls_x509_crt *certificate)
+{
+    return has_usage(certificate, oid_client_auth, sizeof oid_client_auth - 1);
+}
+
+bool sl_identity_is_server(const mbedtls_x509_crt *certificate)
+{
+    return has_usage(certificate, oid_server_auth, sizeof oid_server_auth - 1);
+}
+
+bool sl_identity_has_names(const mbedtls_x509_crt *certificate)
+{
+    return certificate->subject_alt_names.buf.p != NULL;
 }
 
 static void print_serial(const mbedtls_x509_buf *serial, char *text, size_t size)

@@ -33,8 +33,12 @@ enum sl_reason sl_identity_sensor(const mbedtls_x509_crt *certificate,
 bool sl_identity_has_address(const mbedtls_x509_crt *certificate, const uint8_t *address,
                              size_t len);
 
-/* True where the extended key usage is there and allows client authentication. */
+/* True where the extended key usage is there and allows to be a client, or a server. */
 bool sl_identity_is_client(const mbedtls_x509_crt *certificate);
+bool sl_identity_is_server(const mbedtls_x509_crt *certificate);
+
+/* True where there are subject alternative names; else the library looks at the CN. */
+bool sl_identity_has_names(const mbedtls_x509_crt *certificate);
 
 /* "subject ..., issuer ..., serial ..., valid ... to ...", fit to print. Returns `text`. */
 const char *sl_identity_facts(const mbedtls_x509_crt *certificate, char text[static SL_FACTS_SIZE]);

@@ -26,6 +26,20 @@ void sl_verify_clear(struct sl_verify *verify)
     verify->leaf_len = 0;
 }
 
+/* What a sensor demands of a server beside what the library checks. */
+static uint32_t judge_server(const struct sl_verify *verify, const mbedtls_x509_crt *certificate)
+{
+    uint32_t flags = 0;
+
+    if (verify->address_len > 0
+            ? !sl_identity_has_address(certificate, verify->address, verify->address_len)
+            : !sl_identity_has_names(certificate))
+        flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+    if (!sl_identity_is_server(certificate))
+        flags |= MBEDTLS_X509_BADCERT_EXT_KEY_USAGE;
+    return flags;
+}
+
 int sl_verify_certificate(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *flags)
 {
     struct sl_verify *verify = ctx;
@@ -46,9 +60,8 @@ int sl_verify_certificate(void *ctx, mbedtls_x509_crt *certificate, int depth, u
     (void)sl_identity_facts(certificate, verify->facts);
     if (!mbedtls_pk_can_do(&certificate->pk, MBEDTLS_PK_ECDSA))
         *flags |= MBEDTLS_X509_BADCERT_BAD_PK;
-    if (verify->address_len > 0 &&
-        !sl_identity_has_address(certificate, verify->address, verify->address_len))
-        *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+    if (sl_trust_role(verify->trust) == SL_ROLE_SENSOR)
+        *flags |= judge_server(verify, certificate);
     return 0;
 }
 

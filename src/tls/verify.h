@@ -10,7 +10,9 @@
  *     ones here;
  *   - the leaf's key must be EC. The profile allows RSA for the CAs' sake, and the library then
  *     takes an RSA sensor in any version of TLS, and an RSA server in TLS 1.3;
- *   - a server reached by an address must carry this address (2.28 compares DNS names only).
+ *   - a server reached by an address must carry this address (2.28 compares DNS names only);
+ *   - a server must have alternative names, for a CN is no name of a host (RFC 9525, section 2),
+ *     and an extended key usage for servers.
  *
  * Threads  As for the session that holds it.
  */

@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -110,6 +111,24 @@ class SourceTest(ClientTest):
         client, screen = self.run_on_terminal()
         self.assertEqual(client, 0, screen)
         self.assertRegex(screen, r"sent \d+, acknowledged \d+, waiting \d+, \d+/s")
+
+    def test_client_tells_whoever_types_what_is_acknowledged(self):
+        self.start_server("--quiet")
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        client = subprocess.Popen([str(a) for a in self.arguments("--stdin")], stdin=theirs,
+                                  stdout=theirs, stderr=theirs, cwd=self.folder)
+        os.close(theirs)
+        self.addCleanup(client.kill)
+        screen = b""
+        for typed, answer in ((b"t: 22\n", b"acknowledged up to 1\r\n"),
+                              (b"t: 23\n", b"acknowledged up to 2\r\n"), (b"\x04", b"")):
+            os.write(ours, typed)
+            while answer not in screen:
+                self.assertTrue(select.select([ours], [], [], DEADLINE)[0], screen)
+                screen += os.read(ours, 4096)
+        self.assertEqual(client.wait(DEADLINE), 0, screen)
+        self.assertEqual(screen.count(b"t: 22"), 1, screen)  # the terminal's own echo
 
     def run_on_terminal(self):
         """Drains a backlog with the client on a terminal; its exit code and what it drew."""

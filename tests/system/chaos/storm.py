@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""storm.py [--sensors N] [--down S] [--kill] -- how sensors come back when their server restarts.
+"""storm.py [--sensors N] [--down S] [--kill] [--resume] -- how sensors come back when their server restarts.
 
 N sensors (storm.c: real links of libsensorlink, all in one process) connect to a server. When all
 are welcome, it is ended with SIGTERM, which says `bye` to each, or with --kill by SIGKILL, which
@@ -225,6 +225,8 @@ def main():
     parser.add_argument("--pace", type=int, default=20,
                         help="milliseconds between two first connections [20]")
     parser.add_argument("--kill", action="store_true", help="SIGKILL instead of SIGTERM")
+    parser.add_argument("--resume", action="store_true",
+                        help="the server keeps its ticket keys, so sessions are resumed")
     parser.add_argument("--handshakes", type=int, default=256,
                         help="handshakes at once that the server takes [256]")
     parser.add_argument("--deadline", type=float, default=400.0, help="for each stage [400]")
@@ -239,12 +241,15 @@ def main():
     import programs
     storm = wanted.storm or programs.BIN.parent / "tests" / "system" / "storm"
     more = limits(wanted.sensors, wanted.handshakes)
+    if wanted.resume:
+        more += ["--ticket-keys", "tickets"]  # in the server's folder
     with tempfile.TemporaryDirectory(prefix="sensorlink-storm-") as name:
         done, figures = run(programs, pathlib.Path(name), storm, wanted.sensors, wanted.down,
                             signal.SIGKILL if wanted.kill else signal.SIGTERM, more,
                             wanted.deadline, wanted.pace)
     print(f"{wanted.sensors} sensors, {'SIGKILL' if wanted.kill else 'SIGTERM'}, down for "
-          f"{wanted.down:g} s, {wanted.handshakes} handshakes at once")
+          f"{wanted.down:g} s, {wanted.handshakes} handshakes at once"
+          f"{', sessions resumed' if wanted.resume else ''}")
     print("\n".join(done.report()))
     print(", ".join(f"{what}: {value:.2f}" for what, value in figures.items()))
     return 0
