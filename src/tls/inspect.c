@@ -112,6 +112,10 @@ static void tell_hosts(const struct inspection *inspection)
         sl_checklist_add(inspection->list, SL_VERDICT_WARNING, "--cert",
                          "it carries no name and no address that sensors could connect to: make "
                          "one with scripts/certs.sh server");
+    if (!sl_identity_is_server(&inspection->own))
+        sl_checklist_add(inspection->list, SL_VERDICT_WARNING, "--cert",
+                         "sensors will refuse it, for no extended key usage says that it is a "
+                         "server's: make one with scripts/certs.sh server");
 }
 
 /* What a server reads first in the certificate, and refuses it for. */

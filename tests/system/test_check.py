@@ -325,6 +325,10 @@ class ServerCheckTest(CheckTest):
         nameless = self.pki.leaf("server", san=None, eku=("serverAuth",))
         found = self.check_server(cert=nameless.cert, key=nameless.key)
         self.assert_point(found, "warning", "--cert", "carries no name and no address")
+        unused = self.pki.leaf("localhost", eku=None, san=[("dns", "localhost")])
+        found = self.check_server(cert=unused.cert, key=unused.key)
+        self.assertEqual(self.warnings(found), ["--cert"])
+        self.assert_point(found, "warning", "--cert", "sensors will refuse it, for no extended key")
         found = self.check_server(allow=self.write("allow", "# nobody yet\n"))
         self.assert_point(found, "warning", "--allow", "nobody can come in")
 
