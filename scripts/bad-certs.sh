@@ -500,6 +500,8 @@ loaded() {
         "its key is RSA" leaf key=rsa2048
     row ca-expired ca load "has expired" \
         "the CA ended yesterday" as_it_is old
+    row ca-not-yet-valid ca load "isn't valid yet" \
+        "the CA begins tomorrow" as_it_is early
     row ca-is-leaf ca load "isn't a CA certificate" \
         "it is a sensor's certificate" as_it_is sensor
     row ca-version-1 ca load "isn't a CA certificate" \
@@ -577,6 +579,7 @@ authorities() {
     new_ca other key=stranger
     new_ca impostor key=stranger "subject=$good_subject" ids=
     new_ca old key=stranger begins=-60 ends=-1
+    new_ca early key=stranger begins=1 ends=60
     new_ca rogue key=brainpool begins=-3650 ends=-365 ids=
     new_ca version1 key=stranger constraints= ku= ids=
     new_ca between key=stranger ca=open

@@ -83,6 +83,10 @@ enum sl_status sl_trust_check_ca(const mbedtls_x509_crt *ca, const char *path,
         return bad(fault, "--cafile %s: '%s' isn't a CA certificate", path, name);
     if (mbedtls_x509_time_is_past(&ca->valid_to))
         return bad(fault, "--cafile %s: the CA '%s' has expired", path, name);
+    if (mbedtls_x509_time_is_future(&ca->valid_from))
+        return bad(fault,
+                   "--cafile %s: the CA '%s' isn't valid yet: is this machine's clock right?", path,
+                   name);
     return SL_OK;
 }
 

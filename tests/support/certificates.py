@@ -21,7 +21,7 @@ import pki as make
 from pki import DAY, Pair, Pki
 
 STAMP = "complete"
-VERSION = "5"  # counts up when the set below changes
+VERSION = "6"  # counts up when the set below changes
 SECONDS_OF_A_DAY = 86400
 
 
@@ -190,6 +190,7 @@ def files(pki, out):
     out.text("nothing.crt")
     old = pki.ca("old", not_before=-60 * DAY, not_after=-DAY)
     out.pair("old-ca", old)
+    out.pair("early-ca", pki.ca("early", not_before=DAY, not_after=60 * DAY))
     encrypted = make.openssl("pkey", "-in", out.folder / "attic.key", "-aes256", "-passout", "pass:x")
     (out.folder / "encrypted.key").write_bytes(encrypted)
     (out.folder / "encrypted.key").chmod(0o600)

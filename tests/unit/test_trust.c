@@ -39,6 +39,7 @@ static const struct fault faults[] = {
     {"leaf-as-ca.crt", "server.crt", "server.key", NULL, "'CN=attic' isn't a CA certificate",
      false},
     {"old-ca.crt", "server.crt", "server.key", NULL, "the CA 'CN=old' has expired", false},
+    {"early-ca.crt", "server.crt", "server.key", NULL, "the CA 'CN=early' isn't valid yet", false},
     /* Keys. */
     {"ca.crt", "server.crt", "readable.key", NULL, "can be read by others (mode 644)", false},
     {"ca.crt", "server.crt", "encrypted.key", NULL, "isn't an unencrypted PEM private key", false},
