@@ -8,6 +8,7 @@
  * How a new line gets here: a test fails, `strace -f` shows a call that gives EPERM.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -39,8 +40,8 @@ static const char *const allowed[] = {
     "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd2", "pipe2",
     "poll", "ppoll",
     /* Open files. */
-    "close", "dup", "fallocate", "fchmod", "fchown", "fcntl", "fdatasync", "flock", "fstat",
-    "fsync", "ftruncate", "lseek", "pread64", "pwrite64", "read", "write", "writev",
+    "close", "dup", "fallocate", "fchmod", "fchown", "fdatasync", "flock", "fstat", "fsync",
+    "ftruncate", "lseek", "pread64", "pwrite64", "read", "write", "writev",
     /* Files by name, where Landlock and the file system let us. */
     "access", "faccessat", "faccessat2", "getcwd", "lstat", "newfstatat", "open", "openat",
     "readlink", "readlinkat", "rename", "renameat", "renameat2", "stat", "statx", "umask", "unlink",
@@ -65,6 +66,15 @@ static const struct {
     {"mprotect", {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}},
     /* Limits are asked for, not set. */
     {"prlimit64", {2, SCMP_CMP_EQ, 0, 0}},
+    /* Not F_SETOWN and F_SETSIG: by them a descriptor signals any process of this user. */
+    {"fcntl", {1, SCMP_CMP_EQ, F_GETFD, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_SETFD, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_GETFL, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_SETFL, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_GETLK, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_SETLK, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_SETLKW, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC, 0}},
     /* No destination: with one, a closed socket could connect anew. */
     {"sendto", {4, SCMP_CMP_EQ, 0, 0}},
     {"setsockopt", {1, SCMP_CMP_EQ, LEVEL_SOCKET, 0}},

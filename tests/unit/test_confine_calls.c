@@ -117,6 +117,17 @@ static int signal_parent(const struct place *place)
     return outcome(kill(getppid(), 0));
 }
 
+/* A signal of our choice, sent by a descriptor as soon as something comes. */
+static int signal_parent_by_descriptor(const struct place *place)
+{
+    return outcome(fcntl(place->listener, F_SETOWN, getppid()));
+}
+
+static int choose_signal(const struct place *place)
+{
+    return outcome(fcntl(place->listener, F_SETSIG, SIGKILL));
+}
+
 static int become_root(const struct place *place)
 {
     (void)place;
@@ -186,6 +197,8 @@ static const struct forbidden calls[] = {
     {"be traced", trace, 0, false},
     {"make a process", make_process, EPERM, false},
     {"signal another process", signal_parent, EPERM, false},
+    {"signal another process by a descriptor", signal_parent_by_descriptor, EPERM, false},
+    {"choose a descriptor's signal", choose_signal, EPERM, false},
     {"become root", become_root, EPERM, true},
     {"change limits", raise_cores, EPERM, false},
     {"map code", map_code, EPERM, false},
