@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/confine_parts.h"
@@ -40,12 +41,11 @@ static const char *const allowed[] = {
     "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd2", "pipe2",
     "poll", "ppoll",
     /* Open files. */
-    "close", "dup", "fallocate", "fchmod", "fchown", "fdatasync", "flock", "fstat", "fsync",
-    "ftruncate", "lseek", "pread64", "pwrite64", "read", "write", "writev",
+    "close", "dup", "fallocate", "fchown", "fdatasync", "flock", "fstat", "fsync", "ftruncate",
+    "lseek", "pread64", "pwrite64", "read", "write", "writev",
     /* Files by name, where Landlock and the file system let us. */
-    "access", "faccessat", "faccessat2", "getcwd", "lstat", "newfstatat", "open", "openat",
-    "readlink", "readlinkat", "rename", "renameat", "renameat2", "stat", "statx", "umask", "unlink",
-    "unlinkat",
+    "access", "faccessat", "faccessat2", "getcwd", "lstat", "newfstatat", "readlink", "readlinkat",
+    "rename", "renameat", "renameat2", "stat", "statx", "umask", "unlink", "unlinkat",
     /* Files that are watched. */
     "inotify_add_watch", "inotify_init1", "inotify_rm_watch",
     /* Connections that came in: none are made, nothing more is bound. */
@@ -66,6 +66,10 @@ static const struct {
     {"mprotect", {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}},
     /* Limits are asked for, not set. */
     {"prlimit64", {2, SCMP_CMP_EQ, 0, 0}},
+    /* No file that gives whoever starts it our rights: it would be confined by nothing. */
+    {"open", {2, SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0}},
+    {"openat", {3, SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0}},
+    {"fchmod", {1, SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0}},
     /* Not F_SETOWN and F_SETSIG: by them a descriptor signals any process of this user. */
     {"fcntl", {1, SCMP_CMP_EQ, F_GETFD, 0}},
     {"fcntl", {1, SCMP_CMP_EQ, F_SETFD, 0}},

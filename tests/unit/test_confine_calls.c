@@ -128,6 +128,22 @@ static int choose_signal(const struct place *place)
     return outcome(fcntl(place->listener, F_SETSIG, SIGKILL));
 }
 
+/* Somebody else could start such a program, and would have this user's rights. */
+static int make_set_user_id(const struct place *place)
+{
+    char path[PATH_SIZE];
+
+    path_in(path, place, "store/readings.db-wal");
+    return outcome(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_ISUID | S_IRWXU));
+}
+
+static int make_set_group_id_later(const struct place *place)
+{
+    int fd = open(place->store, O_WRONLY | O_CLOEXEC);
+
+    return fd < 0 ? FAILED : outcome(fchmod(fd, S_ISGID | S_IRWXU));
+}
+
 static int become_root(const struct place *place)
 {
     (void)place;
@@ -199,6 +215,8 @@ static const struct forbidden calls[] = {
     {"signal another process", signal_parent, EPERM, false},
     {"signal another process by a descriptor", signal_parent_by_descriptor, EPERM, false},
     {"choose a descriptor's signal", choose_signal, EPERM, false},
+    {"make a set-user-id file", make_set_user_id, EPERM, false},
+    {"make a file set-group-id", make_set_group_id_later, EPERM, false},
     {"become root", become_root, EPERM, true},
     {"change limits", raise_cores, EPERM, false},
     {"map code", map_code, EPERM, false},
