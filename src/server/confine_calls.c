@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,8 +60,6 @@ static const struct {
 } limited[] = {
     /* A thread, not a process. */
     {"clone", {0, SCMP_CMP_MASKED_EQ, CLONE_VM | CLONE_THREAD, CLONE_VM | CLONE_THREAD}},
-    /* Of the calling thread only. */
-    {"setpriority", {1, SCMP_CMP_EQ, 0, 0}},
     /* Memory that doesn't become code. */
     {"mmap", {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}},
     {"mprotect", {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}},
@@ -111,8 +110,13 @@ static int add_rules(scmp_filter_ctx filter)
 {
     /* abort() signals its own thread; nobody else is signalled. */
     const struct scmp_arg_cmp self = {0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0};
+    /* Of the calling thread only: 0 stands for its group or its user as well. */
+    const struct scmp_arg_cmp thread[] = {{0, SCMP_CMP_EQ, PRIO_PROCESS, 0},
+                                          {1, SCMP_CMP_EQ, 0, 0}};
     int code = add(filter, SCMP_ACT_ALLOW, "tgkill", 1, &self);
 
+    if (code == 0)
+        code = add(filter, SCMP_ACT_ALLOW, "setpriority", 2, thread);
     for (size_t i = 0; i < sizeof allowed / sizeof *allowed && code == 0; i++)
         code = add(filter, SCMP_ACT_ALLOW, allowed[i], 0, NULL);
     for (size_t i = 0; i < sizeof limited / sizeof *limited && code == 0; i++)
