@@ -41,8 +41,10 @@ static enum sl_status write_line(const char *path, int64_t floor_us)
 {
     char line[SL_TIME_TEXT_SIZE + 1];
     size_t len = sl_time_print_unix(floor_us / 1000000 * 1000000, line);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    int fd;
 
+    (void)unlink(path); /* what a crash left, or a link that somebody else put there */
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0)
         return SL_IO;
     line[len++] = '\n';

@@ -8,12 +8,15 @@
  * How a new line gets here: a test fails, `strace -f` shows a call that gives EPERM.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/confine_parts.h"
@@ -39,12 +42,11 @@ static const char *const allowed[] = {
     "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd2", "pipe2",
     "poll", "ppoll",
     /* Open files. */
-    "close", "dup", "fallocate", "fchmod", "fchown", "fcntl", "fdatasync", "flock", "fstat",
-    "fsync", "ftruncate", "lseek", "pread64", "pwrite64", "read", "write", "writev",
+    "close", "dup", "fallocate", "fchown", "fdatasync", "flock", "fstat", "fsync", "ftruncate",
+    "lseek", "pread64", "pwrite64", "read", "write", "writev",
     /* Files by name, where Landlock and the file system let us. */
-    "access", "faccessat", "faccessat2", "getcwd", "lstat", "newfstatat", "open", "openat",
-    "readlink", "readlinkat", "rename", "renameat", "renameat2", "stat", "statx", "umask", "unlink",
-    "unlinkat",
+    "access", "faccessat", "faccessat2", "getcwd", "lstat", "newfstatat", "readlink", "readlinkat",
+    "rename", "renameat", "renameat2", "stat", "statx", "umask", "unlink", "unlinkat",
     /* Files that are watched. */
     "inotify_add_watch", "inotify_init1", "inotify_rm_watch",
     /* Connections that came in: none are made, nothing more is bound. */
@@ -58,13 +60,24 @@ static const struct {
 } limited[] = {
     /* A thread, not a process. */
     {"clone", {0, SCMP_CMP_MASKED_EQ, CLONE_VM | CLONE_THREAD, CLONE_VM | CLONE_THREAD}},
-    /* Of the calling thread only. */
-    {"setpriority", {1, SCMP_CMP_EQ, 0, 0}},
     /* Memory that doesn't become code. */
     {"mmap", {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}},
     {"mprotect", {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}},
     /* Limits are asked for, not set. */
     {"prlimit64", {2, SCMP_CMP_EQ, 0, 0}},
+    /* No file that gives whoever starts it our rights: it would be confined by nothing. */
+    {"open", {2, SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0}},
+    {"openat", {3, SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0}},
+    {"fchmod", {1, SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0}},
+    /* Not F_SETOWN and F_SETSIG: by them a descriptor signals any process of this user. */
+    {"fcntl", {1, SCMP_CMP_EQ, F_GETFD, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_SETFD, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_GETFL, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_SETFL, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_GETLK, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_SETLK, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_SETLKW, 0}},
+    {"fcntl", {1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC, 0}},
     /* No destination: with one, a closed socket could connect anew. */
     {"sendto", {4, SCMP_CMP_EQ, 0, 0}},
     {"setsockopt", {1, SCMP_CMP_EQ, LEVEL_SOCKET, 0}},
@@ -97,8 +110,13 @@ static int add_rules(scmp_filter_ctx filter)
 {
     /* abort() signals its own thread; nobody else is signalled. */
     const struct scmp_arg_cmp self = {0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0};
+    /* Of the calling thread only: 0 stands for its group or its user as well. */
+    const struct scmp_arg_cmp thread[] = {{0, SCMP_CMP_EQ, PRIO_PROCESS, 0},
+                                          {1, SCMP_CMP_EQ, 0, 0}};
     int code = add(filter, SCMP_ACT_ALLOW, "tgkill", 1, &self);
 
+    if (code == 0)
+        code = add(filter, SCMP_ACT_ALLOW, "setpriority", 2, thread);
     for (size_t i = 0; i < sizeof allowed / sizeof *allowed && code == 0; i++)
         code = add(filter, SCMP_ACT_ALLOW, allowed[i], 0, NULL);
     for (size_t i = 0; i < sizeof limited / sizeof *limited && code == 0; i++)

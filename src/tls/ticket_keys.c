@@ -97,6 +97,25 @@ static bool parse_file(FILE *file, struct key *keys)
     return good;
 }
 
+/* Whoever made or can read the file could come in as any sensor: no privilege makes up for that. */
+static bool is_secret(const char *path, const struct stat *info, char *error, size_t size)
+{
+    bool closed = S_ISREG(info->st_mode) && (info->st_mode & (S_IRWXG | S_IRWXO)) == 0;
+    bool own = info->st_uid == geteuid() || info->st_uid == 0;
+
+    if (!closed)
+        (void)fail(SL_BAD_INPUT, error, size,
+                   "--ticket-keys %s can be read by others (mode %03o): remove it, for its keys "
+                   "may be known, and a new one is made",
+                   path, (unsigned)(info->st_mode & 0777));
+    else if (!own)
+        (void)fail(SL_BAD_INPUT, error, size,
+                   "--ticket-keys %s belongs to another user (%ld): remove it, for its keys may "
+                   "be known, and a new one is made",
+                   path, (long)info->st_uid);
+    return closed && own;
+}
+
 /* As with private keys: what others can read is no secret. A file that isn't there is no fault. */
 static enum sl_status load(struct sl_ticket_keys *keys, char *error, size_t size)
 {
@@ -116,12 +135,7 @@ static enum sl_status load(struct sl_ticket_keys *keys, char *error, size_t size
         return fail(SL_IO, error, size, "--ticket-keys %s can't be read: %s", keys->path,
                     strerror_r(code, why, sizeof why));
     }
-    good = S_ISREG(info.st_mode) && (info.st_mode & (S_IRWXG | S_IRWXO)) == 0;
-    if (!good)
-        (void)fail(SL_BAD_INPUT, error, size,
-                   "--ticket-keys %s can be read by others (mode %03o): remove it, for its keys "
-                   "may be known, and a new one is made",
-                   keys->path, (unsigned)(info.st_mode & 0777));
+    good = is_secret(keys->path, &info, error, size);
     (void)setvbuf(file, NULL, _IONBF, 0); /* no copy of keys in a buffer that isn't wiped */
     if (good && !parse_file(file, keys->at)) {
         good = false;

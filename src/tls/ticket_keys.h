@@ -32,7 +32,8 @@ enum { SL_SEAL_SIZE = 8 + 12 + 16 };
  * borrowed.
  *
  * SL_OK         `*keys` is the caller's.
- * SL_BAD_INPUT  The file isn't one of ours, or others can read it: `error` has one sentence;
+ * SL_BAD_INPUT  The file isn't one of ours, or others made it or can read it: one sentence is in
+ *               `error`;
  * SL_IO         likewise, where it can't be read or written, or there is no randomness.
  * SL_NOMEM      No memory.
  */

@@ -303,6 +303,16 @@ class ClockTest(GapTest):
         self.assertAlmostEqual(int(floor.read_text()), time.time(), delta=30)
         self.assertEqual(floor.stat().st_mode & 0o777, 0o600)
 
+    def test_client_clock_floor_is_not_written_through_a_link_that_lay_there(self):
+        floor, victim = self.folder / "floor", self.folder / "victim"
+        victim.write_text("precious\n")
+        (self.folder / "floor.new").symlink_to(victim)
+        self.start_server("--quiet")
+        self.run_client("--message", "t: 1", "--clock-floor", floor, "--timeout", "20")
+        self.assertEqual(victim.read_text(), "precious\n")
+        self.assertFalse(floor.is_symlink())
+        self.assertAlmostEqual(int(floor.read_text()), time.time(), delta=30)
+
     def test_client_does_not_believe_a_server_from_the_future(self):
         floor = self.folder / "floor"
 

@@ -117,10 +117,44 @@ static int signal_parent(const struct place *place)
     return outcome(kill(getppid(), 0));
 }
 
+/* A signal of our choice, sent by a descriptor as soon as something comes. */
+static int signal_parent_by_descriptor(const struct place *place)
+{
+    return outcome(fcntl(place->listener, F_SETOWN, getppid()));
+}
+
+static int choose_signal(const struct place *place)
+{
+    return outcome(fcntl(place->listener, F_SETSIG, SIGKILL));
+}
+
+/* Somebody else could start such a program, and would have this user's rights. */
+static int make_set_user_id(const struct place *place)
+{
+    char path[PATH_SIZE];
+
+    path_in(path, place, "store/readings.db-wal");
+    return outcome(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_ISUID | S_IRWXU));
+}
+
+static int make_set_group_id_later(const struct place *place)
+{
+    int fd = open(place->store, O_WRONLY | O_CLOEXEC);
+
+    return fd < 0 ? FAILED : outcome(fchmod(fd, S_ISGID | S_IRWXU));
+}
+
 static int become_root(const struct place *place)
 {
     (void)place;
     return outcome(setuid(0));
+}
+
+static int slow_others_down(const struct place *place)
+{
+    (void)place;
+    (void)setpgid(0, 0); /* where it's allowed, nobody else is in the group */
+    return outcome(setpriority(PRIO_PGRP, 0, 19));
 }
 
 static int raise_cores(const struct place *place)
@@ -186,7 +220,12 @@ static const struct forbidden calls[] = {
     {"be traced", trace, 0, false},
     {"make a process", make_process, EPERM, false},
     {"signal another process", signal_parent, EPERM, false},
+    {"signal another process by a descriptor", signal_parent_by_descriptor, EPERM, false},
+    {"choose a descriptor's signal", choose_signal, EPERM, false},
+    {"make a set-user-id file", make_set_user_id, EPERM, false},
+    {"make a file set-group-id", make_set_group_id_later, EPERM, false},
     {"become root", become_root, EPERM, true},
+    {"change other processes' priority", slow_others_down, EPERM, false},
     {"change limits", raise_cores, EPERM, false},
     {"map code", map_code, EPERM, false},
     {"make code", make_code, EPERM, false},

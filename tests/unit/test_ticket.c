@@ -452,6 +452,21 @@ static void test_keys_file_that_others_can_read_is_refused(void **state)
     remove_folder(&folder);
 }
 
+/* Root reads everybody's files, and must not take keys that somebody else made up. */
+static void test_keys_file_of_another_user_is_refused(void **state)
+{
+    struct folder folder;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    make_folder(&folder);
+    sl_ticket_keys_free(make_keys(HOUR_US, folder.file));
+    assert_int_equal(chown(folder.file, 1, (gid_t)-1), 0);
+    assert_file_refused(&folder, "belongs to another user (1)");
+    remove_folder(&folder);
+}
+
 static void test_keys_file_of_anything_else_is_refused(void **state)
 {
     static const char *const texts[] = {
@@ -501,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_keys_older_than_any_ticket_are_forgotten_at_once),
         cmocka_unit_test(test_keys_in_a_file_survive_a_restart),
         cmocka_unit_test(test_keys_file_that_others_can_read_is_refused),
+        cmocka_unit_test(test_keys_file_of_another_user_is_refused),
         cmocka_unit_test(test_keys_file_of_anything_else_is_refused),
         cmocka_unit_test(test_keys_file_that_cant_be_written_is_said),
     };
