@@ -428,7 +428,7 @@ static void step_uplink(struct sl_client *client, int64_t now_ms)
 {
     sl_renewal_listen(client, now_ms);
     enum sl_status status = sl_uplink_step(client, now_ms);
-    if (client->stage == SL_STAGE_WELCOMING && client->sender.welcomed) {
+    if (client->stage == SL_STAGE_WELCOMING && client->at_home) {
         client->stage = SL_STAGE_UP;
         sl_renewal_welcomed(client);
     }

@@ -55,6 +55,7 @@ struct sl_client {
     bool dirty;            /* something was submitted since the last commit */
 
     int64_t hello_us;     /* wall clock when `stream` was sent */
+    bool at_home;         /* `welcome` came, and fits this spool */
     int64_t offset_us;    /* the server's clock minus ours, until the server is told; or none */
     int64_t up_ms;        /* monotonic clock of `welcome` */
     int64_t progress_ms;  /* of the last acknowledgement, or when the window began to fill */

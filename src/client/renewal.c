@@ -308,7 +308,7 @@ void sl_renewal_welcomed(struct sl_client *client)
 
 bool sl_renewal_back(struct sl_client *client, int64_t now_ms)
 {
-    if (!sl_renewal_hands_over(client) || client->sender.welcomed)
+    if (!sl_renewal_hands_over(client) || client->at_home)
         return false;
     struct sl_failure failure = client->dial->failure;
     sl_dial_clear(client->dial);

@@ -92,7 +92,9 @@ static bool is_own_spool(struct sl_client *client, const char *name)
         event.reason = failure->reason;
         event.text = failure->text;
     }
-    sl_client_tell(client, event);
+    /* Of a second connection the renewal tells, and the session in use isn't concerned. */
+    if (status != SL_DENIED || !sl_renewal_hands_over(client))
+        sl_client_tell(client, event);
     return status != SL_DENIED; /* the disk's failure is told, and holds nothing up */
 }
 
@@ -154,6 +156,7 @@ static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_
     if (event->seq > state.last)
         return spool_behind(client, event->seq, state.last);
 
+    client->at_home = true;
     sl_backoff_welcomed(&client->backoff);
     raise_floor(client, now_us, event->time_us, now_ms);
     sl_client_tell(client,
@@ -386,6 +389,7 @@ enum sl_status sl_uplink_hello(struct sl_client *client)
     client->dial->failure.reason[0] = '\0';
     sl_sender_init(&client->sender, client->window);
     client->offset_us = SL_TIME_NONE;
+    client->at_home = false;
     enum sl_status status =
         sl_sender_hello(&client->sender, state.stream, line, sizeof(line), &len);
     assert(status == SL_OK); /* a spool's stream is 32 hex digits, a line holds 512 bytes */

@@ -303,6 +303,20 @@ class RefusedTest(RenewalTest):
         self.go_back(lambda session: (session.line(), session.line()), "renewal-waits",
                      more=("--connect-timeout", "300ms"))
 
+    def test_client_goes_on_with_the_older_session_where_the_newer_one_is_welcomed_as_another(self):
+        def second(session):
+            session.line()
+            session.say(f"welcome 0 {time.time():.3f} somebody-else")
+
+        self.go_back(second, "renewal-waits")
+
+    def test_client_goes_on_with_the_older_session_where_the_newer_one_knows_too_much(self):
+        def second(session):
+            session.line()
+            session.say(f"welcome 99 {time.time():.3f} weather-1")
+
+        self.go_back(second, "renewal-waits")
+
     def go_back(self, second, reason, more=()):
         refused = threading.Event()
 
