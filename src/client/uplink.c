@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/floor.h"
+#include "base/utf8.h"
 #include "client/client.h"
 
 enum {
@@ -16,10 +17,28 @@ enum {
     TEXT_SIZE = 256
 };
 
-/* `bytes` as a zero-terminated string; the wire room has let nothing but printable text through. */
+/*
+ * `bytes` as a zero-terminated string. The wire room lets no controls through; what turns a line
+ * around on a terminal, or can't be seen, becomes a question mark here.
+ */
 static const char *text_of(struct sl_bytes bytes, char text[static TEXT_SIZE])
 {
-    (void)snprintf(text, TEXT_SIZE, "%.*s", (int)bytes.len, bytes.len > 0 ? bytes.at : "");
+    size_t used = 0;
+
+    while (bytes.len > 0) {
+        uint32_t code = 0;
+        size_t len = sl_utf8_next(bytes, &code);
+        bool shown = len > 0 && (code == ' ' || sl_utf8_is_visible(code));
+
+        len = len > 0 ? len : 1;
+        if (used + len >= TEXT_SIZE)
+            break;
+        memcpy(text + used, shown ? bytes.at : "?", shown ? len : 1);
+        used += shown ? len : 1;
+        bytes.at += len;
+        bytes.len -= len;
+    }
+    text[used] = '\0';
     return text;
 }
 

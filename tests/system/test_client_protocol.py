@@ -220,6 +220,17 @@ class ProtocolTest(ClientTest):
         self.assertIn("the server restarts [shutting-down]", output)
         self.assertEqual(len(seen), 1)
 
+    def test_client_shows_nothing_that_turns_the_line_around(self):
+        def bye(session):
+            session.line()
+            session.say("bye 0 shutting-down isn\u2019t \u00fc: \u202enow\u2066\u2028\ufeff")
+            session.line()
+
+        server = self.start_python_server(bye)
+        output = self.run_client("--message", "t: 1", "--timeout", "1", expect=EX_TEMPFAIL)
+        self.check(server)
+        self.assertIn("isn\u2019t \u00fc: ?now??? [shutting-down]", output)
+
     def test_client_refused_by_name_backs_off_far_and_exits_77(self):
         def bye(session):
             session.line()
