@@ -57,6 +57,7 @@ struct counter {
     struct sl_trust *trust;
     struct sl_verify full;
     mbedtls_x509_crt leaf;
+    mbedtls_ssl_context ssl;
     struct sl_ticket_desk desk;
 };
 
@@ -76,13 +77,15 @@ static void counter_open(struct counter *counter, const char *name, struct sl_ti
     counter->full.proved_us = proved_us;
     counter->full.leaf = counter->leaf.raw.p;
     counter->full.leaf_len = counter->leaf.raw.len;
-    counter->desk =
-        (struct sl_ticket_desk){.keys = keys, .trust = counter->trust, .full = &counter->full};
+    mbedtls_ssl_init(&counter->ssl);
+    counter->desk = (struct sl_ticket_desk){
+        .keys = keys, .trust = counter->trust, .full = &counter->full, .ssl = &counter->ssl};
 }
 
 static void counter_close(struct counter *counter)
 {
     sl_ticket_desk_clear(&counter->desk);
+    mbedtls_ssl_free(&counter->ssl);
     mbedtls_x509_crt_free(&counter->leaf);
     sl_trust_unref(counter->trust);
 }
