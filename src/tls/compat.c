@@ -152,6 +152,11 @@ void sl_compat_take_tickets(mbedtls_ssl_config *config)
     mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
 }
 
+void sl_compat_leave_certificate(mbedtls_ssl_session *copy)
+{
+    copy->peer_cert = NULL;
+}
+
 unsigned char sl_compat_chosen_version(const mbedtls_ssl_context *ssl)
 {
     (void)ssl;
@@ -272,6 +277,11 @@ void sl_compat_take_tickets(mbedtls_ssl_config *config)
     mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
         config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+}
+
+void sl_compat_leave_certificate(mbedtls_ssl_session *copy)
+{
+    copy->MBEDTLS_PRIVATE(peer_cert) = NULL;
 }
 
 unsigned char sl_compat_chosen_version(const mbedtls_ssl_context *ssl)

@@ -75,11 +75,16 @@ static struct owner find_owner(const struct sl_ticket_desk *desk)
     return (struct owner){0};
 }
 
-/* Prints what is to be sealed; its length, or 0. */
+/*
+ * Prints what is to be sealed; its length, or 0. The library would save the certificate too, in
+ * TLS 1.2: twice in a ticket it makes a hello that is longer than we read of a stranger.
+ */
 static size_t pack(const struct sl_ticket_desk *desk, const struct owner *owner,
                    const mbedtls_ssl_session *session, uint8_t *out, size_t size)
 {
+    mbedtls_ssl_session bare;
     size_t saved = 0;
+    int code;
 
     if (owner->leaf == NULL || owner->len == 0 || owner->len > LEAF_MAX ||
         size < AT_LEAF + owner->len)
@@ -90,10 +95,12 @@ static size_t pack(const struct sl_ticket_desk *desk, const struct owner *owner,
     memcpy(out + AT_ISSUER, owner->issuer, SL_FINGERPRINT_SIZE);
     put(out + AT_LEN, owner->len, 2);
     memcpy(out + AT_LEAF, owner->leaf, owner->len);
-    if (mbedtls_ssl_session_save(session, out + AT_LEAF + owner->len, size - AT_LEAF - owner->len,
-                                 &saved) != 0)
-        return 0;
-    return AT_LEAF + owner->len + saved;
+    bare = *session;
+    sl_compat_leave_certificate(&bare);
+    code = mbedtls_ssl_session_save(&bare, out + AT_LEAF + owner->len, size - AT_LEAF - owner->len,
+                                    &saved);
+    mbedtls_platform_zeroize(&bare, sizeof bare);
+    return code == 0 ? AT_LEAF + owner->len + saved : 0;
 }
 
 /*
