@@ -58,7 +58,7 @@ static enum sl_reason judge(const mbedtls_x509_crt *certificate, const uint8_t *
         return SL_REASON_CLIENT_CERT_NOT_YET_VALID;
     if (!sl_trust_has_ca_print(trust, issuer))
         return SL_REASON_CLIENT_CERT_UNTRUSTED;
-    if (sl_trust_revoked(trust, certificate))
+    if (sl_trust_revoked(trust, certificate, issuer))
         return SL_REASON_CLIENT_CERT_REVOKED;
     if (!sl_identity_is_client(certificate))
         return SL_REASON_CLIENT_CERT_NO_USAGE;

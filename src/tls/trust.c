@@ -376,15 +376,21 @@ bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt
     return false;
 }
 
-bool sl_trust_has_ca_print(const struct sl_trust *trust,
-                           const uint8_t fingerprint[static SL_FINGERPRINT_SIZE])
+static const mbedtls_x509_crt *find_ca(const struct sl_trust *trust,
+                                       const uint8_t fingerprint[static SL_FINGERPRINT_SIZE])
 {
     uint8_t own[SL_FINGERPRINT_SIZE];
 
     for (const mbedtls_x509_crt *ca = &trust->cas; ca != NULL; ca = ca->next)
         if (sl_identity_fingerprint(ca, own) && memcmp(own, fingerprint, sizeof own) == 0)
-            return true;
-    return false;
+            return ca;
+    return NULL;
+}
+
+bool sl_trust_has_ca_print(const struct sl_trust *trust,
+                           const uint8_t fingerprint[static SL_FINGERPRINT_SIZE])
+{
+    return find_ca(trust, fingerprint) != NULL;
 }
 
 const struct sl_allow *sl_trust_allow(const struct sl_trust *trust)
@@ -392,9 +398,13 @@ const struct sl_allow *sl_trust_allow(const struct sl_trust *trust)
     return trust->allow;
 }
 
-bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate)
+bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate,
+                      const uint8_t issuer[static SL_FINGERPRINT_SIZE])
 {
-    return sl_revocation_has(&trust->revoked, certificate);
+    const mbedtls_x509_crt *ca = find_ca(trust, issuer);
+
+    /* The library takes names that differ in case or string type for the same: so does this. */
+    return ca == NULL || sl_revocation_has(&trust->revoked, &ca->subject_raw, &certificate->serial);
 }
 
 const struct sl_revocation *sl_trust_revocation(const struct sl_trust *trust)
