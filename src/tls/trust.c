@@ -336,10 +336,15 @@ bool sl_trust_own_name(const struct sl_trust *trust, char name[static SL_SENSOR_
     return sl_identity_sensor(&trust->own, name) == SL_REASON_NONE;
 }
 
+/* The second of notAfter is the last good one (RFC 5280, section 4.1.2.5). */
+static int64_t end_us(const mbedtls_x509_crt *certificate)
+{
+    return sl_identity_time_us(&certificate->valid_to) + 1000000;
+}
+
 int64_t sl_trust_own_end_us(const struct sl_trust *trust)
 {
-    /* The second of notAfter is the last good one (RFC 5280, section 4.1.2.5). */
-    return sl_identity_time_us(&trust->own.valid_to) + 1000000;
+    return end_us(&trust->own);
 }
 
 enum sl_role sl_trust_role(const struct sl_trust *trust)
@@ -387,10 +392,12 @@ static const mbedtls_x509_crt *find_ca(const struct sl_trust *trust,
     return NULL;
 }
 
-bool sl_trust_has_ca_print(const struct sl_trust *trust,
+int64_t sl_trust_ca_end_us(const struct sl_trust *trust,
                            const uint8_t fingerprint[static SL_FINGERPRINT_SIZE])
 {
-    return find_ca(trust, fingerprint) != NULL;
+    const mbedtls_x509_crt *ca = find_ca(trust, fingerprint);
+
+    return ca == NULL ? 0 : end_us(ca);
 }
 
 const struct sl_allow *sl_trust_allow(const struct sl_trust *trust)
