@@ -372,7 +372,7 @@ static void test_sensor_forgets_its_session_when_a_handshake_with_it_failed(void
     for_versions(fail_once);
 }
 
-/* A sensor of the library's own, at a server that speaks what it can; true: the server let it in. */
+/* A sensor of the library's own meets a server that speaks what it can; true: it was let in. */
 static bool meet(struct place *place, struct raw_peer *raw, struct sl_memory_link *link,
                  struct sl_peer **peer)
 {
