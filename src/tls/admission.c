@@ -42,6 +42,7 @@ static bool list_ran_out(const struct sl_session *session, const struct sl_trust
 static enum sl_reason judge(const mbedtls_x509_crt *certificate, const uint8_t *issuer,
                             const struct sl_trust *trust, int64_t now_us, struct sl_peer *peer)
 {
+    int64_t ca_end_us = sl_trust_ca_end_us(trust, issuer);
     struct sl_allow_rule rule;
     enum sl_reason reason;
 
@@ -56,9 +57,15 @@ static enum sl_reason judge(const mbedtls_x509_crt *certificate, const uint8_t *
         return SL_REASON_CLIENT_CERT_EXPIRED;
     if (now_us < sl_identity_time_us(&certificate->valid_from))
         return SL_REASON_CLIENT_CERT_NOT_YET_VALID;
-    if (!sl_trust_has_ca_print(trust, issuer))
+    if (ca_end_us == 0)
         return SL_REASON_CLIENT_CERT_UNTRUSTED;
-    if (sl_trust_revoked(trust, certificate))
+    /* In a full handshake the library has found that already, but not where a ticket came. */
+    if (now_us >= ca_end_us)
+        return SL_REASON_CLIENT_CERT_EXPIRED;
+    /* A session ends with the first of the two. */
+    if (ca_end_us < peer->expires_us)
+        peer->expires_us = ca_end_us;
+    if (sl_trust_revoked(trust, certificate, issuer))
         return SL_REASON_CLIENT_CERT_REVOKED;
     if (!sl_identity_is_client(certificate))
         return SL_REASON_CLIENT_CERT_NO_USAGE;

@@ -152,6 +152,17 @@ void sl_compat_take_tickets(mbedtls_ssl_config *config)
     mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
 }
 
+void sl_compat_leave_certificate(mbedtls_ssl_session *copy)
+{
+    copy->peer_cert = NULL;
+}
+
+unsigned char sl_compat_chosen_version(const mbedtls_ssl_context *ssl)
+{
+    (void)ssl;
+    return 2;
+}
+
 static int start_branch(char *error, size_t size)
 {
     (void)error;
@@ -266,6 +277,23 @@ void sl_compat_take_tickets(mbedtls_ssl_config *config)
     mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
         config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+}
+
+void sl_compat_leave_certificate(mbedtls_ssl_session *copy)
+{
+    copy->MBEDTLS_PRIVATE(peer_cert) = NULL;
+}
+
+unsigned char sl_compat_chosen_version(const mbedtls_ssl_context *ssl)
+{
+    switch (mbedtls_ssl_get_version_number(ssl)) {
+    case MBEDTLS_SSL_VERSION_TLS1_2:
+        return 2;
+    case MBEDTLS_SSL_VERSION_TLS1_3:
+        return 3;
+    default:
+        return 0;
+    }
 }
 
 static int start_branch(char *error, size_t size)

@@ -66,6 +66,12 @@ int sl_compat_seal(const unsigned char key[static SL_SEALING_KEY_SIZE],
 int sl_compat_unseal(const unsigned char key[static SL_SEALING_KEY_SIZE],
                      const struct sl_sealed *sealed, unsigned char *plain);
 
+/* The version of TLS that was chosen in this handshake: a number of ours, 2 for TLS 1.2. */
+unsigned char sl_compat_chosen_version(const mbedtls_ssl_context *ssl);
+
+/* Makes a copy of a session, which isn't freed, forget the certificate that it points to. */
+void sl_compat_leave_certificate(mbedtls_ssl_session *copy);
+
 /* A client takes the server's tickets, and is told of them where TLS 1.3 sends them late. */
 void sl_compat_take_tickets(mbedtls_ssl_config *config);
 

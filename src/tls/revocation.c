@@ -83,14 +83,15 @@ static void insert(struct sl_revocation *set, const unsigned char key[static KEY
     memcpy(set->places[at], key, KEY_SIZE);
 }
 
-bool sl_revocation_has(const struct sl_revocation *set, const mbedtls_x509_crt *certificate)
+bool sl_revocation_has(const struct sl_revocation *set, const mbedtls_x509_buf *issuer,
+                       const mbedtls_x509_buf *serial)
 {
     unsigned char key[KEY_SIZE];
     size_t at;
 
     if (set->size == 0)
         return false;
-    if (!make_key(&certificate->issuer_raw, &certificate->serial, key))
+    if (!make_key(issuer, serial, key))
         return true; /* Can't say: closed. */
     for (at = place_of(key, set->size); !is_empty(set->places[at]); at = (at + 1) & (set->size - 1))
         if (memcmp(set->places[at], key, KEY_SIZE) == 0)

@@ -63,7 +63,9 @@ SL_MUST_USE enum sl_status sl_revocation_take(struct sl_revocation *set,
                                               const mbedtls_x509_crt *cas, const char *path,
                                               char *error, size_t error_size);
 
-bool sl_revocation_has(const struct sl_revocation *set, const mbedtls_x509_crt *certificate);
+/* `issuer` is the name as the CA writes it: a certificate may write its CA's name differently. */
+bool sl_revocation_has(const struct sl_revocation *set, const mbedtls_x509_buf *issuer,
+                       const mbedtls_x509_buf *serial);
 
 /* The list of the CA with this fingerprint; null where it has none. */
 const struct sl_revocation_list *sl_revocation_list(const struct sl_revocation *set,

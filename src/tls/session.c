@@ -164,6 +164,7 @@ void sl_session_offer_tickets(struct sl_session *session, struct sl_ticket_keys 
     session->desk.keys = keys;
     session->desk.trust = session->trust;
     session->desk.full = &session->verify;
+    session->desk.ssl = &session->ssl;
     session->verify.keeps_leaf = true;
     mbedtls_ssl_conf_session_tickets_cb(&session->config, sl_ticket_write, sl_ticket_parse,
                                         &session->desk);

@@ -9,13 +9,15 @@
 #include "tls/admission.h"
 
 /*
- * Sealed is: the format, when the certificate was proved (8 bytes), the fingerprint of its CA, the
- * length of the certificate (2), the certificate's DER, and the library's session. What an earlier
- * program sealed differently under the same keys has another format.
+ * Sealed is: the format, the version of TLS, when the certificate was proved (8 bytes), the
+ * fingerprint of its CA, the length of the certificate (2), the certificate's DER, and the
+ * library's session. What an earlier program sealed differently under the same keys has another
+ * format.
  */
 enum {
-    FORMAT = 1,
-    AT_TIME = 1,
+    FORMAT = 2,
+    AT_VERSION = 1,
+    AT_TIME = AT_VERSION + 1,
     AT_ISSUER = AT_TIME + 8,
     AT_LEN = AT_ISSUER + SL_FINGERPRINT_SIZE,
     AT_LEAF = AT_LEN + 2,
@@ -73,24 +75,32 @@ static struct owner find_owner(const struct sl_ticket_desk *desk)
     return (struct owner){0};
 }
 
-/* Prints what is to be sealed; its length, or 0. */
-static size_t pack(const struct owner *owner, const mbedtls_ssl_session *session, uint8_t *out,
-                   size_t size)
+/*
+ * Prints what is to be sealed; its length, or 0. The library would save the certificate too, in
+ * TLS 1.2: twice in a ticket it makes a hello that is longer than we read of a stranger.
+ */
+static size_t pack(const struct sl_ticket_desk *desk, const struct owner *owner,
+                   const mbedtls_ssl_session *session, uint8_t *out, size_t size)
 {
+    mbedtls_ssl_session bare;
     size_t saved = 0;
+    int code;
 
     if (owner->leaf == NULL || owner->len == 0 || owner->len > LEAF_MAX ||
         size < AT_LEAF + owner->len)
         return 0;
     out[0] = FORMAT;
+    out[AT_VERSION] = sl_compat_chosen_version(desk->ssl);
     put(out + AT_TIME, (uint64_t)owner->proved_us, 8);
     memcpy(out + AT_ISSUER, owner->issuer, SL_FINGERPRINT_SIZE);
     put(out + AT_LEN, owner->len, 2);
     memcpy(out + AT_LEAF, owner->leaf, owner->len);
-    if (mbedtls_ssl_session_save(session, out + AT_LEAF + owner->len, size - AT_LEAF - owner->len,
-                                 &saved) != 0)
-        return 0;
-    return AT_LEAF + owner->len + saved;
+    bare = *session;
+    sl_compat_leave_certificate(&bare);
+    code = mbedtls_ssl_session_save(&bare, out + AT_LEAF + owner->len, size - AT_LEAF - owner->len,
+                                    &saved);
+    mbedtls_platform_zeroize(&bare, sizeof bare);
+    return code == 0 ? AT_LEAF + owner->len + saved : 0;
 }
 
 /*
@@ -114,7 +124,7 @@ int sl_ticket_write(void *ctx, const mbedtls_ssl_session *session, unsigned char
     plain = malloc(room);
     if (plain == NULL)
         return MBEDTLS_ERR_SSL_ALLOC_FAILED;
-    packed = pack(&owner, session, plain, room - SL_SEAL_SIZE);
+    packed = pack(desk, &owner, session, plain, room - SL_SEAL_SIZE);
     if (packed > 0 && sl_ticket_keys_seal(desk->keys, plain, packed, start) != SL_OK)
         packed = 0;
     mbedtls_platform_zeroize(plain, room);
@@ -133,7 +143,8 @@ static int take(struct sl_ticket_desk *desk, mbedtls_ssl_session *session, const
     int64_t now_us = sl_clock_wall_us();
     size_t leaf_len;
 
-    if (len < AT_LEAF || bytes[0] != FORMAT)
+    if (len < AT_LEAF || bytes[0] != FORMAT ||
+        bytes[AT_VERSION] != sl_compat_chosen_version(desk->ssl))
         return MBEDTLS_ERR_SSL_SESSION_TICKET_EXPIRED;
     leaf_len = (size_t)get(bytes + AT_LEN, 2);
     desk->proved_us = (int64_t)get(bytes + AT_TIME, 8);

@@ -10,8 +10,12 @@
  * the library is told that the ticket is too old, and demands the certificate: a full handshake
  * decides, and says why.
  *
+ * A ticket counts in the version of TLS that it was made in. The library doesn't look: it would
+ * resume a ticket of TLS 1.3 in TLS 1.2 with a secret of zeros, and whoever saw the ticket in a
+ * hello, where it is in the clear, would be the sensor.
+ *
  * Memory   struct sl_ticket_desk belongs to a server's session: begin with `{0}` and the first
- *          three fields, end with sl_ticket_desk_clear().
+ *          four fields, end with sl_ticket_desk_clear().
  * Threads  As for the session.
  */
 #ifndef SL_TLS_TICKET_H
@@ -27,7 +31,8 @@ struct sl_ticket_desk {
     struct sl_ticket_keys *keys;  /* null: no tickets */
     const struct sl_trust *trust; /* that a ticket is judged by */
     const struct sl_verify *full; /* what a full handshake finds */
-    bool opened;                  /* a ticket was good: the following are of it */
+    const mbedtls_ssl_context *ssl;
+    bool opened; /* a ticket was good: the following are of it */
     mbedtls_x509_crt leaf;
     uint8_t issuer[SL_FINGERPRINT_SIZE];
     int64_t proved_us; /* when the certificate's owner proved to have its key */

@@ -179,10 +179,15 @@ bool sl_trust_own_name(const struct sl_trust *trust, char name[static SL_SENSOR_
     return sl_identity_sensor(&trust->own, name) == SL_REASON_NONE;
 }
 
+/* The second of notAfter is the last good one (RFC 5280, section 4.1.2.5). */
+static int64_t end_us(const mbedtls_x509_crt *certificate)
+{
+    return sl_identity_time_us(&certificate->valid_to) + 1000000;
+}
+
 int64_t sl_trust_own_end_us(const struct sl_trust *trust)
 {
-    /* The second of notAfter is the last good one (RFC 5280, section 4.1.2.5). */
-    return sl_identity_time_us(&trust->own.valid_to) + 1000000;
+    return end_us(&trust->own);
 }
 
 enum sl_role sl_trust_role(const struct sl_trust *trust)
@@ -219,15 +224,23 @@ bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt
     return false;
 }
 
-bool sl_trust_has_ca_print(const struct sl_trust *trust,
-                           const uint8_t fingerprint[static SL_FINGERPRINT_SIZE])
+static const mbedtls_x509_crt *find_ca(const struct sl_trust *trust,
+                                       const uint8_t fingerprint[static SL_FINGERPRINT_SIZE])
 {
     uint8_t own[SL_FINGERPRINT_SIZE];
 
     for (const mbedtls_x509_crt *ca = &trust->cas; ca != NULL; ca = ca->next)
         if (sl_identity_fingerprint(ca, own) && memcmp(own, fingerprint, sizeof own) == 0)
-            return true;
-    return false;
+            return ca;
+    return NULL;
+}
+
+int64_t sl_trust_ca_end_us(const struct sl_trust *trust,
+                           const uint8_t fingerprint[static SL_FINGERPRINT_SIZE])
+{
+    const mbedtls_x509_crt *ca = find_ca(trust, fingerprint);
+
+    return ca == NULL ? 0 : end_us(ca);
 }
 
 const struct sl_allow *sl_trust_allow(const struct sl_trust *trust)
@@ -235,9 +248,13 @@ const struct sl_allow *sl_trust_allow(const struct sl_trust *trust)
     return trust->allow;
 }
 
-bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate)
+bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate,
+                      const uint8_t issuer[static SL_FINGERPRINT_SIZE])
 {
-    return sl_revocation_has(&trust->revoked, certificate);
+    const mbedtls_x509_crt *ca = find_ca(trust, issuer);
+
+    /* The library takes names that differ in case or string type for the same: so does this. */
+    return ca == NULL || sl_revocation_has(&trust->revoked, &ca->subject_raw, &certificate->serial);
 }
 
 const struct sl_revocation *sl_trust_revocation(const struct sl_trust *trust)

@@ -89,9 +89,12 @@ const uint8_t *sl_trust_print(const struct sl_trust *trust);
 const struct mbedtls_ssl_config *sl_trust_config(const struct sl_trust *trust);
 const struct mbedtls_x509_crt *sl_trust_cas(const struct sl_trust *trust);
 bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate);
-bool sl_trust_has_ca_print(const struct sl_trust *trust,
+/* When the CA with this fingerprint ends: the first moment it isn't good; 0 where there is none. */
+int64_t sl_trust_ca_end_us(const struct sl_trust *trust,
                            const uint8_t fingerprint[static SL_FINGERPRINT_SIZE]);
-bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate);
+/* `issuer` is the fingerprint of the CA that the certificate's chain ended at. */
+bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate,
+                      const uint8_t issuer[static SL_FINGERPRINT_SIZE]);
 struct sl_revocation;
 const struct sl_revocation *sl_trust_revocation(const struct sl_trust *trust);
 const struct mbedtls_x509_crt *sl_trust_own(const struct sl_trust *trust);

@@ -32,9 +32,24 @@ void raw_limit_version(mbedtls_ssl_config *config, enum raw_version version)
     }
 }
 
+static void take_ticket(mbedtls_ssl_session *thief, const mbedtls_ssl_session *owner)
+{
+    thief->ciphersuite = MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM;
+    thief->ticket = owner->ticket;
+    thief->ticket_len = owner->ticket_len;
+}
+
 #else
 
 static const enum raw_version versions[] = {RAW_TLS12, RAW_TLS13, RAW_ANY};
+
+static void take_ticket(mbedtls_ssl_session *thief, const mbedtls_ssl_session *owner)
+{
+    thief->MBEDTLS_PRIVATE(tls_version) = MBEDTLS_SSL_VERSION_TLS1_2;
+    thief->MBEDTLS_PRIVATE(ciphersuite) = MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM;
+    thief->MBEDTLS_PRIVATE(ticket) = owner->MBEDTLS_PRIVATE(ticket);
+    thief->MBEDTLS_PRIVATE(ticket_len) = owner->MBEDTLS_PRIVATE(ticket_len);
+}
 
 static void forget_usage(mbedtls_x509_crt *certificate)
 {
@@ -99,6 +114,8 @@ static void configure(struct raw_peer *raw, const struct raw_options *options)
                      0);
     sl_compat_policy(config, raw->random);
     raw_limit_version(config, options->version);
+    if (!options->server)
+        sl_compat_take_tickets(config);
     if (options->suites != NULL)
         mbedtls_ssl_conf_ciphersuites(config, options->suites);
     mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_NONE);
@@ -139,6 +156,18 @@ void raw_close(struct raw_peer *raw)
     mbedtls_pk_free(&raw->key);
     mbedtls_x509_crt_free(&raw->own);
     sl_random_free(raw->random);
+}
+
+void raw_offer_seen_ticket(struct raw_peer *raw, struct raw_peer *owner)
+{
+    mbedtls_ssl_session theirs, ours;
+
+    mbedtls_ssl_session_init(&theirs);
+    mbedtls_ssl_session_init(&ours);
+    assert_int_equal(mbedtls_ssl_get_session(&owner->ssl, &theirs), 0);
+    take_ticket(&ours, &theirs);
+    assert_int_equal(mbedtls_ssl_set_session(&raw->ssl, &ours), 0); /* copies */
+    mbedtls_ssl_session_free(&theirs);
 }
 
 int raw_handshake(struct raw_peer *raw)

@@ -48,6 +48,12 @@ void raw_open(struct raw_peer *raw, const struct raw_options *options,
               struct sl_transport transport);
 void raw_close(struct raw_peer *raw);
 
+/*
+ * Before the handshake: offer, in TLS 1.2, the ticket that `owner` got in its session, as somebody
+ * can who saw it on the wire, without the secret that belongs to it.
+ */
+void raw_offer_seen_ticket(struct raw_peer *raw, struct raw_peer *owner);
+
 /* Goes on with the handshake; returns and keeps the library's code. */
 int raw_handshake(struct raw_peer *raw);
 

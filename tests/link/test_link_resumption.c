@@ -372,6 +372,68 @@ static void test_sensor_forgets_its_session_when_a_handshake_with_it_failed(void
     for_versions(fail_once);
 }
 
+/* A sensor of the library's own meets a server that speaks what it can; true: it was let in. */
+static bool meet(struct place *place, struct raw_peer *raw, struct sl_memory_link *link,
+                 struct sl_peer **peer)
+{
+    struct sl_trust *trust = sl_test_trust(SL_ROLE_SERVER, "ca", "server", NULL);
+    struct sl_session *server = NULL;
+    struct sl_refusal refusal;
+    enum sl_status status = SL_WANT_READ;
+    unsigned char byte;
+    size_t len;
+
+    assert_int_equal(sl_session_new_server(trust, sl_memory_server(link), BUDGET, &server), SL_OK);
+    sl_session_offer_tickets(server, place->keys);
+    for (int round = 0; round < ROUNDS && status == SL_WANT_READ; round++) {
+        (void)raw_handshake(raw);
+        status = sl_session_handshake(server);
+    }
+    if (status == SL_OK)
+        status = sl_admission_decide(server, trust, sl_clock_wall_us(), peer, &refusal);
+    if (status == SL_OK) {
+        (void)raw_handshake(raw);
+        assert_int_equal(sl_session_write(server, sl_bytes_of("w"), &len), SL_OK);
+        assert_int_equal(sl_session_flush(server), SL_OK);
+        do
+            raw->code = mbedtls_ssl_read(&raw->ssl, &byte, 1);
+        while (raw->code == MBEDTLS_ERR_SSL_WANT_READ);
+        assert_true(raw->code == 1 || sl_compat_is_ticket(raw->code));
+    }
+    sl_session_free(server);
+    sl_trust_unref(trust);
+    return status == SL_OK;
+}
+
+static void offer_seen_ticket(struct place *place)
+{
+    struct raw_options owner_is = {.name = "attic", .alpn = true, .version = place->version};
+    struct raw_options thief_is = {.alpn = true, .version = RAW_TLS12};
+    struct raw_peer owner, thief;
+    struct sl_memory_link link, other;
+    struct sl_peer *peer = NULL;
+
+    sl_memory_link_init(&link);
+    raw_open(&owner, &owner_is, sl_memory_sensor(&link));
+    assert_true(meet(place, &owner, &link, &peer));
+    sl_peer_unref(peer);
+    sl_memory_link_init(&other);
+    raw_open(&thief, &thief_is, sl_memory_sensor(&other));
+    raw_offer_seen_ticket(&thief, &owner);
+    assert_false(meet(place, &thief, &other, &peer));
+    raw_close(&thief);
+    raw_close(&owner);
+    sl_memory_link_clear(&other);
+    sl_memory_link_clear(&link);
+}
+
+/* TLS 1.3 shows tickets in the clear, and the library would resume them in TLS 1.2, secret zero. */
+static void test_ticket_that_was_seen_on_the_wire_lets_nobody_in(void **state)
+{
+    (void)state;
+    for_versions(offer_seen_ticket);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_sensor_with_another_certificate_doesnt_use_the_old_session),
         cmocka_unit_test(test_sensor_doesnt_use_the_session_of_one_host_for_another),
         cmocka_unit_test(test_sensor_forgets_its_session_when_a_handshake_with_it_failed),
+        cmocka_unit_test(test_ticket_that_was_seen_on_the_wire_lets_nobody_in),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@ import pki as make
 from pki import DAY, Pair, Pki
 
 STAMP = "complete"
-VERSION = "6"  # counts up when the set below changes
+VERSION = "7"  # counts up when the set below changes
 SECONDS_OF_A_DAY = 86400
 
 
@@ -100,6 +100,7 @@ def bad_sensors(pki, out):
     out.pair("sensor-expired", pki.expired("attic"))
     out.pair("sensor-early", pki.not_yet_valid("attic"))
     out.pair("sensor-server-only", pki.server_only("attic"))
+    out.pair("sensor-outlives-ca", pki.leaf("attic", not_after=7300 * DAY))
     out.pair("sensor-no-usage", pki.no_usage("attic"))
     out.pair("sensor-any-usage", pki.leaf("attic", eku=("any",)))
     out.pair("sensor-no-signing", pki.leaf("attic", ku=("keyEncipherment",)))

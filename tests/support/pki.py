@@ -306,6 +306,7 @@ class Pki:
         digest="sha256",
         serial=None,
         key_ids=True,
+        issuer_name=None,
     ):
         """A certificate that is a good sensor's unless told otherwise.
 
@@ -318,6 +319,7 @@ class Pki:
         basic_constraints  as openssl writes it ("CA:FALSE,pathlen:1"), or None
         not_before, not_after  a datetime, or a timedelta counted from now
         key       a kind for key(), or the path of a key
+        issuer_name  DER, instead of the issuer's name as the issuer writes it
         """
         key = key if isinstance(key, os.PathLike) else self.key(key)
         own = public_key_of(key)
@@ -340,7 +342,7 @@ class Pki:
             tlv(0xA0, integer(2)),
             integer(serial or int.from_bytes(b"\x40" + os.urandom(15), "big")),
             algorithm,
-            issuer,
+            issuer_name or issuer,
             sequence(moment(not_before), moment(not_after)),
             subject,
             own,

@@ -149,6 +149,19 @@ class TestListThatRunsOut(ExpiryTest):
         self.assertEqual(code, EX_CONFIG)
         self.assertIn("longer than --crl-grace", said)
 
+    def test_revoked_sensor_is_refused_however_its_issuers_name_is_written(self):
+        # As a PrintableString and in capitals: for the library that is the CA's name.
+        name = make.subject_of(self.pki.good_ca.cert).upper()
+        stolen = self.pki.leaf("stolen", serial=0x4711, issuer_name=name.replace(b"\x0c", b"\x13"))
+        path = self.new_list(serials=[])
+        server = self.start_server("--crlfile", path)
+        self.connect(server, stolen).open()
+        self.write_list(path, serials=[0x4711])
+        self.reload(server)
+        with Sensor(server, stolen) as sensor:
+            sensor.wait_bye("client-cert-revoked")
+        server.stop()
+
     def test_list_in_its_grace_holds_and_is_warned_of(self):
         revoked = self.pki.leaf("stolen", serial=0x4711)
         path = self.new_list(this_update=-20 * DAY, next_update=-2 * HOUR, serials=[0x4711])

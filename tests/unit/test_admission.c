@@ -136,6 +136,31 @@ static void test_admission_judges_by_the_trust_it_is_given(void **state)
     sl_trust_unref(newer);
 }
 
+/* The library says so in a full handshake; a ticket is judged here alone. */
+static void test_admission_ends_with_the_ca(void **state)
+{
+    struct sl_refusal refusal;
+    struct sl_peer *peer = NULL;
+    mbedtls_x509_crt ca;
+    struct visit visit;
+    int64_t end_us;
+
+    (void)state;
+    mbedtls_x509_crt_init(&ca);
+    sl_test_certificate("ca", &ca);
+    end_us = sl_identity_time_us(&ca.valid_to) + SECOND;
+    mbedtls_x509_crt_free(&ca);
+    begin(&visit, "sensor-outlives-ca");
+    assert_true(end_us < visit.to_us);
+    assert_int_equal(judge(&visit, visit.trust, end_us - 1, "attic"), SL_REASON_NONE);
+    assert_int_equal(judge(&visit, visit.trust, end_us, NULL), SL_REASON_CLIENT_CERT_EXPIRED);
+    assert_int_equal(sl_admission_decide(visit.session, visit.trust, end_us - 1, &peer, &refusal),
+                     SL_OK);
+    assert_int_equal(sl_peer_expires_us(peer), end_us); /* and a session that is up, too */
+    sl_peer_unref(peer);
+    end(&visit);
+}
+
 static void test_admission_waits_for_a_new_list_when_the_old_ran_out(void **state)
 {
     struct sl_trust *listed = sl_test_trust(SL_ROLE_SERVER, "ca", "server", "many.crl");
@@ -198,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_admission_of_a_good_sensor_makes_its_peer),
         cmocka_unit_test(test_admission_judges_dates_at_the_time_it_is_told),
         cmocka_unit_test(test_admission_judges_by_the_trust_it_is_given),
+        cmocka_unit_test(test_admission_ends_with_the_ca),
         cmocka_unit_test(test_admission_waits_for_a_new_list_when_the_old_ran_out),
         cmocka_unit_test(test_admission_refuses_what_verification_lets_pass),
     };

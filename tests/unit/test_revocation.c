@@ -56,7 +56,7 @@ static bool has(const struct place *place, const char *name)
 
     mbedtls_x509_crt_init(&certificate);
     sl_test_certificate(name, &certificate);
-    found = sl_revocation_has(&place->set, &certificate);
+    found = sl_revocation_has(&place->set, &certificate.issuer_raw, &certificate.serial);
     mbedtls_x509_crt_free(&certificate);
     return found;
 }

@@ -41,6 +41,11 @@ static void make_session(mbedtls_ssl_session *session)
     mbedtls_ssl_session_init(session);
 }
 
+static void give_certificate(mbedtls_ssl_session *session, mbedtls_x509_crt *certificate)
+{
+    session->peer_cert = certificate;
+}
+
 #else
 
 /* The library saves no session without a version. */
@@ -50,6 +55,11 @@ static void make_session(mbedtls_ssl_session *session)
     session->MBEDTLS_PRIVATE(tls_version) = MBEDTLS_SSL_VERSION_TLS1_2;
 }
 
+static void give_certificate(mbedtls_ssl_session *session, mbedtls_x509_crt *certificate)
+{
+    session->MBEDTLS_PRIVATE(peer_cert) = certificate;
+}
+
 #endif
 
 /* A server's desk, after a full handshake of the sensor `name`. */
@@ -57,6 +67,7 @@ struct counter {
     struct sl_trust *trust;
     struct sl_verify full;
     mbedtls_x509_crt leaf;
+    mbedtls_ssl_context ssl;
     struct sl_ticket_desk desk;
 };
 
@@ -76,13 +87,15 @@ static void counter_open(struct counter *counter, const char *name, struct sl_ti
     counter->full.proved_us = proved_us;
     counter->full.leaf = counter->leaf.raw.p;
     counter->full.leaf_len = counter->leaf.raw.len;
-    counter->desk =
-        (struct sl_ticket_desk){.keys = keys, .trust = counter->trust, .full = &counter->full};
+    mbedtls_ssl_init(&counter->ssl);
+    counter->desk = (struct sl_ticket_desk){
+        .keys = keys, .trust = counter->trust, .full = &counter->full, .ssl = &counter->ssl};
 }
 
 static void counter_close(struct counter *counter)
 {
     sl_ticket_desk_clear(&counter->desk);
+    mbedtls_ssl_free(&counter->ssl);
     mbedtls_x509_crt_free(&counter->leaf);
     sl_trust_unref(counter->trust);
 }
@@ -134,6 +147,30 @@ static void test_ticket_says_whose_it_is_and_since_when(void **state)
     assert_memory_equal(counter.desk.leaf.raw.p, counter.leaf.raw.p, counter.leaf.raw.len);
     assert_memory_equal(counter.desk.issuer, counter.full.issuer, SL_FINGERPRINT_SIZE);
     assert_int_equal(counter.desk.proved_us, proved_us);
+    counter_close(&counter);
+    sl_ticket_keys_free(keys);
+}
+
+/* A hello with a ticket must fit in what the server reads of a stranger. */
+static void test_ticket_holds_the_certificate_once(void **state)
+{
+    struct sl_ticket_keys *keys = make_keys(HOUR_US, NULL);
+    mbedtls_ssl_session session;
+    struct counter counter;
+    uint8_t bytes[ROOM];
+    uint32_t lifetime;
+    size_t without, with;
+
+    (void)state;
+    counter_open(&counter, "attic", keys, sl_clock_wall_us());
+    without = write_ticket(&counter, bytes, &lifetime);
+    make_session(&session);
+    give_certificate(&session, &counter.leaf);
+    assert_int_equal(
+        sl_ticket_write(&counter.desk, &session, bytes, bytes + ROOM, &with, &lifetime), 0);
+    assert_int_equal(with, without);
+    give_certificate(&session, NULL); /* the counter frees it */
+    mbedtls_ssl_session_free(&session);
     counter_close(&counter);
     sl_ticket_keys_free(keys);
 }
@@ -505,6 +542,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ticket_says_whose_it_is_and_since_when),
+        cmocka_unit_test(test_ticket_holds_the_certificate_once),
         cmocka_unit_test(test_ticket_of_a_resumed_session_counts_from_the_full_handshake),
         cmocka_unit_test(test_ticket_too_old_or_of_the_future_is_refused),
         cmocka_unit_test(test_ticket_of_a_sensor_that_wouldnt_be_admitted_is_refused),
