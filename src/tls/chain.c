@@ -6,7 +6,13 @@
 
 #include <mbedtls/x509_crt.h>
 
-enum { CLIENT_HELLO = 1, CERTIFICATE = 11, LENGTH_SIZE = 3, HEADER_SIZE = 1 + LENGTH_SIZE };
+enum {
+    CLIENT_HELLO = 1,
+    CERTIFICATE = 11,
+    LENGTH_SIZE = 3,
+    HEADER_SIZE = 1 + LENGTH_SIZE,
+    HELLOS_MAX = 2 /* a second one answers a HelloRetryRequest (RFC 8446, section 4.1.4) */
+};
 
 /* The next CA after `like` that begins with the same bytes; null where there is none. */
 static const mbedtls_x509_crt *next_like(const mbedtls_x509_crt *like, size_t same)
@@ -80,7 +86,8 @@ static void end_message(struct sl_chain *chain)
 {
     chain->number = 0;
     chain->digits = 0;
-    chain->greeted = chain->greeted || chain->type == CLIENT_HELLO;
+    if (chain->type == CLIENT_HELLO && chain->hellos < HELLOS_MAX)
+        chain->hellos++;
 }
 
 static void look_at_header(struct sl_chain *chain, uint8_t byte)
@@ -116,7 +123,7 @@ void sl_chain_look(struct sl_chain *chain, uint8_t byte)
 void sl_chain_hide(struct sl_chain *chain)
 {
     /* Within a message, or before the first one, it means nothing, and the library refuses it. */
-    if (chain->greeted && chain->message == 0 && chain->digits == 0)
+    if (chain->hellos > 0 && chain->message == 0 && chain->digits == 0)
         chain->hidden = true;
 }
 

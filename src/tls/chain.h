@@ -34,7 +34,7 @@ struct sl_chain {
     uint32_t number;                     /* the length under way, */
     unsigned digits;                     /* and how many of its bytes were seen */
     uint8_t type;                        /* of the message under way */
-    bool greeted;                        /* a ClientHello was seen whole */
+    uint8_t hellos;                      /* ClientHellos that were seen whole, 2 at most */
     bool hidden;                         /* encryption may have begun */
     bool listed;                         /* the length of the list was seen */
     bool leaf;                           /* the first certificate was seen */

@@ -38,7 +38,8 @@ struct sl_session {
     struct sl_record sent;            /* ours, likewise */
     struct sl_buffer out;             /* encrypted, not sent yet */
     size_t budget;        /* bytes that may be read, in this part of the handshake or one call */
-    size_t flight_budget; /* what `budget` becomes when the peer's hello is whole; 0: it was */
+    size_t flight_budget; /* what `budget` becomes when a hello of the peer is whole */
+    uint8_t hellos;       /* of the peer, so far */
     bool blocked;         /* the transport had nothing more at the last try */
     bool over_budget;
     bool established;
@@ -65,9 +66,9 @@ static int receive_code(struct sl_session *session, enum sl_status status)
 static void look_at_handshake(struct sl_session *session, const unsigned char *bytes, size_t len)
 {
     sl_record_look(&session->record, bytes, len);
-    if (session->record.chain.greeted && session->flight_budget > 0) {
+    if (session->record.chain.hellos > session->hellos) {
+        session->hellos = session->record.chain.hellos;
         session->budget = session->flight_budget;
-        session->flight_budget = 0;
     }
 }
 

@@ -214,7 +214,7 @@ static const struct mbedtls_x509_crt *own_cas(void)
 }
 
 /* Sends the messages in handshake records of `piece` bytes each, with an alert in between. */
-static unsigned count_unknown(struct sl_bytes messages, size_t piece)
+static struct sl_chain look_at(struct sl_bytes messages, size_t piece)
 {
     struct sl_record record = {.chain.cas = own_cas()};
 
@@ -226,7 +226,7 @@ static unsigned count_unknown(struct sl_bytes messages, size_t piece)
         sl_record_look(&record, (const uint8_t *)messages.at + at, len);
         sl_record_look(&record, (const uint8_t *)WARNING, sizeof WARNING - 1);
     }
-    return record.chain.unknown;
+    return record.chain;
 }
 
 static void test_record_certificates_above_the_leaf_that_arent_ours_are_counted(void **state)
@@ -234,11 +234,30 @@ static void test_record_certificates_above_the_leaf_that_arent_ours_are_counted(
     (void)state;
     for (size_t i = 0; i < COUNT(flights); i++)
         for (size_t piece = 1; piece <= flights[i].messages.len; piece++) {
-            unsigned unknown = count_unknown(flights[i].messages, piece);
+            unsigned unknown = look_at(flights[i].messages, piece).unknown;
 
             if (unknown != flights[i].unknown)
                 fail_msg("flight %zu in records of %zu: %u", i, piece, unknown);
         }
+}
+
+static void test_record_two_whole_hellos_count_and_no_more(void **state)
+{
+    static const struct {
+        struct sl_bytes messages;
+        unsigned hellos;
+    } cases[] = {
+        {BYTES("\x01\x00\x00\x04\x0b\x00\x00"), 0},
+        {BYTES(CLIENT_HELLO), 1},
+        {BYTES(CLIENT_HELLO KEY_EXCHANGE), 1},
+        {BYTES(CLIENT_HELLO CLIENT_HELLO), 2},
+        {BYTES(CLIENT_HELLO CLIENT_HELLO CLIENT_HELLO), 2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (size_t piece = 1; piece <= cases[i].messages.len; piece++)
+            assert_int_equal(look_at(cases[i].messages, piece).hellos, cases[i].hellos);
 }
 
 static void test_record_more_than_one_unknown_certificate_is_too_long(void **state)
@@ -312,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_record_of_greatest_length_is_followed_by_the_next),
         cmocka_unit_test(test_record_alerts_are_told_in_the_rfcs_words),
         cmocka_unit_test(test_record_certificates_above_the_leaf_that_arent_ours_are_counted),
+        cmocka_unit_test(test_record_two_whole_hellos_count_and_no_more),
         cmocka_unit_test(test_record_more_than_one_unknown_certificate_is_too_long),
         cmocka_unit_test(
             test_record_the_chain_is_too_long_before_its_second_unknown_certificate_is),
