@@ -56,7 +56,7 @@ static enum sl_reason judge(const mbedtls_x509_crt *certificate, const uint8_t *
         return SL_REASON_CLIENT_CERT_EXPIRED;
     if (now_us < sl_identity_time_us(&certificate->valid_from))
         return SL_REASON_CLIENT_CERT_NOT_YET_VALID;
-    if (!sl_trust_has_ca_print(trust, issuer))
+    if (!sl_trust_has_ca_print(trust, issuer, now_us))
         return SL_REASON_CLIENT_CERT_UNTRUSTED;
     if (sl_trust_revoked(trust, certificate))
         return SL_REASON_CLIENT_CERT_REVOKED;

@@ -220,13 +220,13 @@ bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt
 }
 
 bool sl_trust_has_ca_print(const struct sl_trust *trust,
-                           const uint8_t fingerprint[static SL_FINGERPRINT_SIZE])
+                           const uint8_t fingerprint[static SL_FINGERPRINT_SIZE], int64_t now_us)
 {
     uint8_t own[SL_FINGERPRINT_SIZE];
 
     for (const mbedtls_x509_crt *ca = &trust->cas; ca != NULL; ca = ca->next)
         if (sl_identity_fingerprint(ca, own) && memcmp(own, fingerprint, sizeof own) == 0)
-            return true;
+            return now_us < sl_identity_time_us(&ca->valid_to) + 1000000;
     return false;
 }
 

@@ -89,8 +89,9 @@ const uint8_t *sl_trust_print(const struct sl_trust *trust);
 const struct mbedtls_ssl_config *sl_trust_config(const struct sl_trust *trust);
 const struct mbedtls_x509_crt *sl_trust_cas(const struct sl_trust *trust);
 bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate);
+/* One that hasn't ended at `now_us`: with a ticket nobody else looks. */
 bool sl_trust_has_ca_print(const struct sl_trust *trust,
-                           const uint8_t fingerprint[static SL_FINGERPRINT_SIZE]);
+                           const uint8_t fingerprint[static SL_FINGERPRINT_SIZE], int64_t now_us);
 bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate);
 struct sl_revocation;
 const struct sl_revocation *sl_trust_revocation(const struct sl_trust *trust);

@@ -21,7 +21,7 @@ import pki as make
 from pki import DAY, Pair, Pki
 
 STAMP = "complete"
-VERSION = "5"  # counts up when the set below changes
+VERSION = "6"  # counts up when the set below changes
 SECONDS_OF_A_DAY = 86400
 
 
@@ -99,6 +99,7 @@ def bad_sensors(pki, out):
     out.pair("sensor-self-signed", pki.self_signed("attic"))
     out.pair("sensor-expired", pki.expired("attic"))
     out.pair("sensor-early", pki.not_yet_valid("attic"))
+    out.pair("sensor-outlives-ca", pki.leaf("attic", not_after=8000 * make.DAY))
     out.pair("sensor-server-only", pki.server_only("attic"))
     out.pair("sensor-no-usage", pki.no_usage("attic"))
     out.pair("sensor-any-usage", pki.leaf("attic", eku=("any",)))

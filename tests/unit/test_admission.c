@@ -119,6 +119,22 @@ static void test_admission_judges_dates_at_the_time_it_is_told(void **state)
     end(&visit);
 }
 
+/* The library looks at a CA's end in full handshakes only: a ticket may come later. */
+static void test_admission_ends_with_the_ca(void **state)
+{
+    struct visit visit;
+    int64_t ca_us;
+
+    (void)state;
+    begin(&visit, "sensor-outlives-ca");
+    ca_us = sl_identity_time_us(&sl_trust_cas(visit.trust)->valid_to);
+    assert_true(ca_us + 2 * SECOND < visit.to_us);
+    assert_int_equal(judge(&visit, visit.trust, ca_us + SECOND - 1, "attic"), SL_REASON_NONE);
+    assert_int_equal(judge(&visit, visit.trust, ca_us + SECOND, NULL),
+                     SL_REASON_CLIENT_CERT_UNTRUSTED);
+    end(&visit);
+}
+
 static void test_admission_judges_by_the_trust_it_is_given(void **state)
 {
     struct sl_trust *newer = sl_test_trust(SL_ROLE_SERVER, "ca", "server", "revoked.crl");
@@ -197,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_admission_of_a_good_sensor_makes_its_peer),
         cmocka_unit_test(test_admission_judges_dates_at_the_time_it_is_told),
+        cmocka_unit_test(test_admission_ends_with_the_ca),
         cmocka_unit_test(test_admission_judges_by_the_trust_it_is_given),
         cmocka_unit_test(test_admission_waits_for_a_new_list_when_the_old_ran_out),
         cmocka_unit_test(test_admission_refuses_what_verification_lets_pass),
