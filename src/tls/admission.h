@@ -16,10 +16,10 @@
 /*
  * Decides about a server's session whose handshake is over, against `trust` as it is now: there is
  * a verified certificate, its dates hold at `now_us` (microseconds since 1970 UTC), its extended
- * key usage is there and allows client authentication, its CA is still trusted and in date, it isn't
- * revoked, it's on the allow list where there is one, it names one sensor by the rules (the first
- * of a SAN URI `urn:sensor:<name>`, a SAN DNS name, the CN), and its CA's revocation list, where
- * there is one, hasn't run out.
+ * key usage is there and allows client authentication, its CA is still trusted and in date, it
+ * isn't revoked, it's on the allow list where there is one, it names one sensor by the rules (the
+ * first of a SAN URI `urn:sensor:<name>`, a SAN DNS name, the CN), and its CA's revocation list,
+ * where there is one, hasn't run out.
  *
  * SL_OK      Admitted: `*peer` has one reference, the caller's.
  * SL_DENIED  `*refusal` says why.
