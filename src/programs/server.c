@@ -32,8 +32,7 @@ static const char exit_codes[] =
     "  73  the log file can't be opened\n"
     "  74  the store is damaged, or it or an address can't be used\n"
     "  75  another server uses this store\n"
-    "  78  a certificate, key, list, address, user or another's "
-    "store can't be used; --check: a fault\n";
+    "  78  a file, address, user or another's store can't be used; --check: a fault\n";
 
 static const int64_t YEAR_MS = INT64_C(365) * 86400 * 1000;
 
@@ -251,12 +250,12 @@ static size_t trust_options(struct arguments *a, struct sl_option *table)
          "how long a list holds after its next update is due [0s]", true},
         {"allow", "FILE", SL_OPTION_TEXT, &files->allow, 0, 0,
          "the sensors that may come in [all that the CAs signed]", false},
+        {"watch", NULL, SL_OPTION_FLAG, &a->server.watch, 0, 0,
+         "reload by itself when one of these files changes", false},
         {"resume-max-age", "S", SL_OPTION_SECONDS, &a->server.resume_max_age_ms, 0, 604800000,
          "sessions are resumed so long after the certificate was shown; 0: never [12h]", true},
         {"ticket-keys", "FILE", SL_OPTION_TEXT, &a->server.ticket_keys, 0, 0,
          "keeps the keys of resumption over a restart; as secret as the key", true},
-        {"watch", NULL, SL_OPTION_FLAG, &a->server.watch, 0, 0,
-         "reload by itself when one of these files changes", false},
         {"expiry-warning", "S", SL_OPTION_SECONDS, &limits->expiry_warning_ms, 0, 10 * YEAR_MS,
          "warn this long before a certificate ends; 0: never [14d]", true},
         {"max-session-age", "S", SL_OPTION_SECONDS, &limits->session_ms, 100, YEAR_MS,

@@ -55,8 +55,7 @@ static const struct entry table[SL_REASON_COUNT] = {
     [SL_REASON_CLIENT_NAME_BAD] =
         {"client-name-bad",
          "the sensor's name in the certificate breaks the rule: 1 to 64 of A-Z a-z 0-9 . _ - "
-         "with a "
-         "letter or digit first"},
+         "with a letter or digit first"},
     [SL_REASON_CLIENT_NAME_AMBIGUOUS] =
         {"client-name-ambiguous",
          "the certificate names a sensor more than once; it must name one"},
@@ -80,13 +79,17 @@ static const struct entry table[SL_REASON_COUNT] = {
     [SL_REASON_SERVER_CERT_WEAK] =
         {"server-cert-weak",
          "the certificate's key or signature is too weak or of a kind not used here; use P-256"},
-    [SL_REASON_SERVER_CERT_UNREADABLE] = {"server-cert-unreadable",
-                                          "the server's certificate can't be read"},
+    [SL_REASON_SERVER_CERT_UNREADABLE] =
+        {"server-cert-unreadable",
+         "the server's certificate can't be read; make a new one with scripts/certs.sh server"},
     [SL_REASON_SERVER_CHAIN_UNKNOWN_CA] =
         {"server-chain-unknown-ca",
-         "the server's certificate was signed by one that isn't a CA of --cafile"},
+         "the server's certificate was signed by one that isn't a CA of --cafile; have it signed "
+         "by the CA itself"},
     [SL_REASON_SERVER_KEY_MISMATCH] =
-        {"server-key-mismatch", "the server couldn't prove that it has its certificate's key"},
+        {"server-key-mismatch",
+         "the server couldn't prove that it has its certificate's key; check that it is your "
+         "server, and its --cert and --key"},
     [SL_REASON_SERVER_NAME_MISMATCH] =
         {"server-name-mismatch",
          "the server's certificate is for another name; use the name in it, or add this one with "
@@ -96,16 +99,19 @@ static const struct entry table[SL_REASON_COUNT] = {
         {"plain-text",
          "the peer sends plain text; this port takes TLS with a sensor's certificate only"},
     [SL_REASON_NOT_TLS] = {"not-tls", "what the peer sends isn't TLS; check the port"},
-    [SL_REASON_OLD_TLS] = {"old-tls", "the peer offers no TLS 1.2 or newer"},
+    [SL_REASON_OLD_TLS] = {"old-tls",
+                           "the peer offers no TLS 1.2 or newer; update what it uses for TLS"},
     [SL_REASON_NO_COMMON_SUITE] =
         {"no-common-suite",
-         "the peer offers no cipher suite, group or signature that is allowed here "
-         "(ECDHE-ECDSA with CCM, GCM or ChaCha20-Poly1305)"},
+         "the peer offers no cipher suite, group or signature that is allowed here; it needs "
+         "ECDHE-ECDSA with CCM, GCM or ChaCha20-Poly1305"},
     [SL_REASON_NO_COMMON_PROTOCOL] =
         {"no-common-protocol",
          "the peer asks for another application protocol (ALPN) than sensorlink/1; offer that one, "
          "or none for plain lines"},
-    [SL_REASON_HANDSHAKE_TIMEOUT] = {"handshake-timeout", "the handshake didn't end in time"},
+    [SL_REASON_HANDSHAKE_TIMEOUT] =
+        {"handshake-timeout",
+         "the handshake didn't end in time; check the network and the other side"},
     [SL_REASON_HANDSHAKE_TOO_LARGE] =
         {"handshake-too-large",
          "the peer sent more than is read of anybody before authentication; send the leaf "
@@ -114,23 +120,31 @@ static const struct entry table[SL_REASON_COUNT] = {
         {"handshake-too-many-certs",
          "the peer sent several certificates above its own that aren't CAs of --cafile, and none "
          "was looked at; send the leaf certificate only"},
-    [SL_REASON_HANDSHAKE_CUT] = {"handshake-cut",
-                                 "the connection ended in the middle of the handshake"},
-    [SL_REASON_HANDSHAKE_FAILED] = {"handshake-failed", "the handshake failed"},
-    [SL_REASON_PEER_REFUSED] = {"peer-refused", "the other side refused the handshake"},
+    [SL_REASON_HANDSHAKE_CUT] =
+        {"handshake-cut",
+         "the connection ended in the middle of the handshake; the other side's log may say why"},
+    [SL_REASON_HANDSHAKE_FAILED] = {"handshake-failed",
+                                    "the handshake failed; the other side's log may say why"},
+    [SL_REASON_PEER_REFUSED] = {"peer-refused",
+                                "the other side refused the handshake; its log says why"},
     [SL_REASON_NOT_WELCOMED] =
         {"not-welcomed",
          "the server ended the connection without a welcome: most likely it doesn't "
          "accept this sensor's certificate; its log says why"},
-    [SL_REASON_TLS_BROKEN] = {"tls-broken",
-                              "a record was damaged or out of order; the session can't go on"},
+    [SL_REASON_TLS_BROKEN] =
+        {"tls-broken",
+         "a record was damaged or out of order, so the session can't go on; connect again"},
     [SL_REASON_SHUTTING_DOWN] = {"shutting-down", "the server is shutting down; come back later"},
-    [SL_REASON_IDLE] = {"idle", "nothing came for longer than --idle-timeout"},
+    [SL_REASON_IDLE] =
+        {"idle",
+         "nothing came for longer than --idle-timeout; connect again when there is something to "
+         "say"},
     [SL_REASON_SESSION_TOO_OLD] = {"session-too-old",
                                    "the session has lasted as long as one may here "
                                    "(--max-session-age); connect again"},
-    [SL_REASON_STORE_FAILED] = {"store-failed",
-                                "the server can't write its store; nothing was acknowledged"},
+    [SL_REASON_STORE_FAILED] =
+        {"store-failed",
+         "the server can't write its store, so nothing was acknowledged; come back later"},
     [SL_REASON_STREAM_CONFLICT] =
         {"stream-conflict", "another session of the same stream was faster; come back and go on "
                             "from what is stored"},
@@ -142,14 +156,14 @@ static const struct entry table[SL_REASON_COUNT] = {
                             "of one that went on elsewhere; keep the other one, and start this "
                             "sensor with a new spool"},
     [SL_REASON_NAME_NOT_ALLOWED] =
-        {"name-not-allowed", "the allow list doesn't let this sensor report readings of this "
-                             "name"},
+        {"name-not-allowed",
+         "the allow list doesn't let this sensor report readings of this name; add it to names= "
+         "in the file of --allow"},
     [SL_REASON_CLIENT_NAME_SPELLING] =
         {"client-name-spelling",
          "a sensor is known whose name differs from this one only in upper and lower case; give "
-         "the "
-         "new one another name"},
-    [SL_REASON_NO_MEMORY] = {"no-memory", "out of memory"},
+         "the new one another name"},
+    [SL_REASON_NO_MEMORY] = {"no-memory", "out of memory; come back later"},
 };
 
 const char *sl_reason_id(enum sl_reason reason)

@@ -438,6 +438,7 @@ class DamageTest(GapTest):
         server = self.start_server("--quiet")
         output = self.run_client("--message", "t: 501", "--timeout", "1", expect=EX_TEMPFAIL)
         self.assertNotIn("acknowledged up to", output)
+        self.assertIn("[store-failed]", output)
         server.wait_for("the store fails: .*malformed.*nothing is acknowledged")
         self.assertEqual(server.output.count("the store fails"), 1)
         # It says so to whoever stops it, too.

@@ -285,6 +285,7 @@ class ProtocolTest(ClientTest):
         output = self.run_client("--message", "t: 1", "--timeout", "500ms", expect=EX_TEMPFAIL)
         server.close()
         self.assertNotIn("connected to", output)
+        self.assertIn("[no-protocol]", output)
 
     def test_client_unknown_host_is_said_and_tried_again(self):
         self.port = 1

@@ -111,6 +111,16 @@ class ListsTest(unittest.TestCase):
         for _, value, option in part(SECURITY, "bounds").rows():
             self.assertEqual(defaults[option.strip("`")], value, option)
 
+    def test_files_that_the_server_keeps_open_to_itself_are_those_of_its_source(self):
+        named = re.findall(r'\{"(--[a-z-]+)", config->[a-z_.]+, (true|false)\}',
+                           docs.source("src/server/server.c"))
+        row = re.search(r"^\| Landlock \| (.*?), and reaches no other file", SECURITY.read_text(
+            encoding="utf-8"), re.MULTILINE)[1]
+        read, written = row.split("reads and writes")
+        for text, write in ((read, "false"), (written, "true")):
+            self.assertEqual(set(re.findall(r"`(--[a-z-]+)`", text)),
+                             {option for option, writes in named if writes == write})
+
     def test_suites_are_those_of_the_policy(self):
         text = docs.source("src/tls/compat.c")
         suites = set(re.findall(r"MBEDTLS_(TLS_ECDHE_ECDSA_WITH_\w+|TLS1_3_\w+?_SHA\d+)\b", text))

@@ -3,11 +3,15 @@
 """Sessions that are resumed, by OpenSSL (Python's ssl) and by sensorlink-client, and those that
 mustn't be."""
 
+import contextlib
+import datetime
 import signal
 import subprocess
+import time
 import unittest
 
-from programs import CLIENT, Sensor, SystemTest, client_context, tls_versions
+from pki import wait_for
+from programs import CLIENT, SLOW, Sensor, SystemTest, client_context, tls_versions
 
 
 class Comer:
@@ -74,6 +78,26 @@ class TestResumption(ResumptionTest):
             resumed, line = comer.refused(server)
             self.assertFalse(resumed)
             self.assertRegex(line, r"^bye \d+ client-cert-revoked ")
+        server.stop()
+
+    def test_sensor_whose_certificate_ended_since_is_refused_with_its_session(self):
+        server = self.start_server()
+        for version in tls_versions():
+            with self.subTest(version=version.name):
+                name = f"brief-{version.name}"
+                ends = time.time() + (60 if SLOW else 4)
+                comer = Comer(self.pki.leaf(name, not_after=datetime.timedelta(
+                    seconds=ends - time.time())), version)
+                comer.visit(server, name)
+                self.assertTrue(comer.visit(server, name))
+                wait_for(lambda at=ends: time.time() > at + 1, 120, "the certificate's end")
+                mark, resumed = server.mark(), False
+                with contextlib.suppress(OSError), Sensor(
+                        server, comer.pair, context=comer.context, session=comer.session) as sensor:
+                    resumed = sensor.socket.session_reused
+                    sensor.lines_to_end()
+                self.assertFalse(resumed)
+                server.wait_for(rf"refused \S+: client-cert-expired: .*CN={name},", since=mark)
         server.stop()
 
     def test_sensor_taken_off_the_list_since_is_refused_with_its_session(self):

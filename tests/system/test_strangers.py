@@ -4,6 +4,7 @@
 sensor that is in gets every reading acknowledged. How fast is measured by strangers.py, not here.
 """
 
+import os
 import pathlib
 import sys
 import unittest
@@ -45,6 +46,17 @@ class StrangersTest(programs.SystemTest):
         # The control of the others: it is the number of certificates that they are refused for.
         _, said = self.flood("--tls", "1.2", "--chain", "1", "--curve", "p256")
         self.assertEqual(said, {"client-cert-untrusted": RATE * SECONDS})
+
+
+class ThreadsTest(programs.SystemTest):
+    def test_threads_for_handshakes_are_as_many_as_told_and_come_after_the_others(self):
+        server = self.start_server("--io-threads", "2", "--handshake-threads", "5")
+        tasks = pathlib.Path(f"/proc/{server.pid}/task").iterdir()
+        given = sorted(os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in tasks)
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        self.assertGreaterEqual(len(given), 1 + 1 + 2 + 5)  # main, committer, I/O, handshakes
+        self.assertEqual(given, [own] * (len(given) - 5) + [min(own + 10, 19)] * 5)
+        server.stop()
 
 
 if __name__ == "__main__":

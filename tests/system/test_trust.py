@@ -9,7 +9,7 @@ import time
 import unittest
 
 from pki import DAY, openssl
-from programs import EX_CONFIG, SERVER, Sensor, SystemTest, run
+from programs import EX_CONFIG, SERVER, SLOW, Sensor, SystemTest, run
 
 OTHER_STREAM = "fedcba9876543210fedcba9876543210"
 
@@ -40,15 +40,27 @@ class TestRevocation(TrustTest):
             sensor.wait_ack(1)
         second.say("2 - t: 2")
         self.pki.certs_sh("revoke", "stolen")
-        began = time.monotonic()
         self.reload(server)
         second.wait_bye("client-cert-revoked")
-        took = time.monotonic() - began
-        self.assertLess(took, 30, "the revoked session was left alone")
         self.assert_refused(server, stolen, "client-cert-revoked")
         first.say("2 - t: 2")
         first.wait_ack(2)
         self.assertEqual(server.readings("stolen"), [("t", 1), ("t", 2)])
+        server.stop()
+
+    def test_revoked_sensor_leaves_within_a_second_of_the_signal(self):
+        server = self.start_server("--crlfile", self.pki.crl)
+        took = []
+        while not took or took[-1] >= (10 if SLOW else 1) and len(took) < 5:  # the machine is busy
+            name = f"lost-{len(took)}"
+            sensor = self.connect(server, self.pki.sensor(name))
+            sensor.open()
+            self.pki.certs_sh("revoke", name)
+            began = time.monotonic()
+            server.send_signal(signal.SIGHUP)
+            sensor.wait_bye("client-cert-revoked")
+            took.append(time.monotonic() - began)
+        self.assertLess(took[-1], 10 if SLOW else 1, took)
         server.stop()
 
     def test_reload_with_a_fault_keeps_the_old_trust_and_says_which_file(self):

@@ -23,6 +23,18 @@ static void test_reason_every_entry_has_an_id_and_a_sentence(void **state)
     }
 }
 
+/* What is wrong comes first, and what to do about it, or what the rule is, behind `;` or `:`. */
+static void test_reason_every_sentence_goes_on_to_say_what_to_do(void **state)
+{
+    (void)state;
+    for (int i = SL_REASON_NONE + 1; i < SL_REASON_COUNT; i++) {
+        const char *text = sl_reason_text((enum sl_reason)i);
+
+        if (strstr(text, "; ") == NULL && strstr(text, ": ") == NULL)
+            fail_msg("%s: what is to be done? '%s'", sl_reason_id((enum sl_reason)i), text);
+    }
+}
+
 static void test_reason_ids_follow_the_grammar_of_the_protocol(void **state)
 {
     (void)state;
@@ -71,6 +83,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reason_every_entry_has_an_id_and_a_sentence),
+        cmocka_unit_test(test_reason_every_sentence_goes_on_to_say_what_to_do),
         cmocka_unit_test(test_reason_ids_follow_the_grammar_of_the_protocol),
         cmocka_unit_test(test_reason_ids_are_unique),
         cmocka_unit_test(test_reason_every_entry_fits_a_goodbye_whole),

@@ -86,13 +86,6 @@ class Storm:
                 raise AssertionError(f"{len(here)} of {sensors} sensors: {kind} in {deadline_s} s")
             time.sleep(0.05)
 
-    def take_certificates_away(self):
-        """Each sensor reads its certificates again before each connection, which costs it as much
-        as a handshake. Thousands of sensors have thousands of processors for that and here they
-        have one, so they go on with those that they have read."""
-        for path in self.certificates.iterdir():
-            path.unlink()
-
     def processor_seconds(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2]
         return sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
@@ -185,7 +178,6 @@ def run(programs, folder, storm_program, sensors, down_s, signum, more, deadline
         storm.wait("ack", sensors, begin, deadline_s)
         first, last = storm.events[0], storm.events[-1]
         figures = {"first connections of all": (last.at_ms - first.at_ms) / 1000}
-        storm.take_certificates_away()
         figures["before"] = storm.processor_seconds()
         ended = now_ms()
         if signum == signal.SIGTERM:
@@ -201,6 +193,7 @@ def run(programs, folder, storm_program, sensors, down_s, signum, more, deadline
         done = Return(storm.events, ended, up)
         figures["server's processor seconds"] = server.processor_seconds()
         figures["sensors' processor seconds"] = storm.processor_seconds() - figures.pop("before")
+        figures["sessions resumed"] = server.output.count(", resumed\n")
         figures["server's peak memory, MiB"] = server.peak_memory() / (1 << 20)
         code = storm.close()
         if code != 0:
