@@ -32,8 +32,8 @@ static const char exit_codes[] =
     "  73  the log file can't be opened\n"
     "  74  the store is damaged, or it or an address can't be used\n"
     "  75  another server uses this store\n"
-    "  78  a certificate, key, list, address, user or another's "
-    "store can't be used; --check: a fault\n";
+    "  78  a certificate, key, list, address, user or another's store can't be used;\n"
+    "      --check: a fault\n";
 
 static const int64_t YEAR_MS = INT64_C(365) * 86400 * 1000;
 
