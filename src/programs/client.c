@@ -143,7 +143,7 @@ static size_t fill_table(struct arguments *a, struct sl_option table[static OPTI
         list("message", "LINE", &a->messages, "this reading; may be repeated"),
         list("read", "SPEC", &a->reads, "first number in a file: NAME[:UNIT]=PATH[*SCALE]"),
         list("exec", "SPEC", &a->commands, "first number a command prints: NAME[:UNIT]=COMMAND"),
-        text("name", "NAME", &a->name, "for bare numbers on --stdin"),
+        hidden(text("name", "NAME", &a->name, "for bare numbers on --stdin")),
         seconds("interval", &a->interval_ms, 10, "between readings [10s; --demo 2s]"),
         hidden(number("count", &a->count, INT64_MAX, "rounds of --read and --exec, then end")),
         seconds("timeout", &a->timeout_ms, 1, "at the end to be acknowledged, or while held back"),

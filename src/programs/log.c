@@ -17,7 +17,7 @@
 enum { TAIL_LAST = 10, ERROR_SIZE = 768 };
 
 static const char usage[] =
-    "usage: sensorlink-log --store FILE COMMAND [OPTION]...\n"
+    "usage: sensorlink-log [--store FILE] COMMAND [OPTION]...\n"
     "Reads what sensorlink-server logged, also while it runs.\n"
     "\n"
     "  sensors     who has sent something, days left of certificates, clocks\n"
@@ -65,7 +65,7 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
          "from T on: Unix seconds, ISO 8601, or ago: 90s, 5m, 1h, 2d, 1w", false},
         {"until", "T", SL_OPTION_TEXT, &arguments->until, 0, 0, "before T", false},
         {"format", "F", SL_OPTION_TEXT, &arguments->format, 0, 0,
-         "table, csv, json; readings and tail also senml, influx", false},
+         "table, csv, json; senml, influx: readings and tail", false},
         {"last", "N", SL_OPTION_NUMBER, &arguments->last, 0, INT64_MAX - 1,
          "readings, tail, plot: only the N stored last", false},
         {"count", "N", SL_OPTION_NUMBER, &arguments->count, 1, INT64_MAX,

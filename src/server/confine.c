@@ -94,7 +94,8 @@ static void check_path(const struct sl_confine_path *path, const char *user,
     fd = open(path->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         sl_confine_lack(confinement,
-                        "%s %s: user %s can't read it (%s), so that a reload will be refused",
+                        "%s %s: user %s can't read it (%s), so that a reload will be refused: what "
+                        "is revoked later comes in until a restart",
                         path->option, path->file, user, strerror(errno));
     else
         (void)close(fd);
@@ -113,7 +114,8 @@ void sl_confine(const struct sl_confine_path *paths, size_t count,
     privileges = prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == 0;
     cores = forbid_cores();
     if (geteuid() == 0)
-        sl_confine_lack(confinement, "the server runs as root, which --user NAME can give up");
+        sl_confine_lack(confinement,
+                        "the server runs as root; with --user NAME it has that user's rights only");
     if (!privileges)
         sl_confine_lack(confinement, "new privileges can't be forbidden");
     if (!cores)

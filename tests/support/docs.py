@@ -115,7 +115,10 @@ def options_of(help_text):
 def exit_codes_of(help_text):
     """(code, words) of each exit code in a help text."""
     section = help_text.split("Exit codes", 1)
-    return re.findall(r"^ +(\d+)  (.*)$", section[1], re.MULTILINE) if len(section) == 2 else []
+    if len(section) != 2:
+        return []
+    lines = re.sub(r"\n {6}(?=\S)", " ", section[1])  # A long one goes on in the next line.
+    return re.findall(r"^ +(\d+)  (.*)$", lines, re.MULTILINE)
 
 
 # --- what the sources say ----------------------------------------------------------

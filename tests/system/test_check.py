@@ -369,7 +369,8 @@ class ServerCheckTest(CheckTest):
         self.assert_point(found, "ok", "--user", f"^{nobody}: all of this is looked at as that user")
         self.assert_point(found, "ok", "confinement", f"^user {nobody}, no new privileges")
         self.assert_point(found, "warning", "confinement",
-                          rf"--key .*: user {nobody} can't read it .*a reload will be refused")
+                          rf"--key .*: user {nobody} can't read it .*a reload will be refused: "
+                          "what is revoked later comes in until a restart")
         os.chown(self.folder, 0, 0)
         found = self.check_server("--user", nobody, expect=EX_CONFIG)
         self.assert_point(found, "fault", "--store", "by this user: Permission denied")
