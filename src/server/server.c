@@ -295,6 +295,28 @@ enum sl_status sl_server_try_confinement(const struct sl_server_config *config, 
     return sl_confine_try(user, paths, CONFINE_PATHS, confinement);
 }
 
+/*
+ * What can't be read can't be seen to change either: who asked for --watch would believe that a
+ * revocation takes effect.
+ */
+static enum sl_status check_watched(const struct sl_server_config *config, char *error)
+{
+    struct sl_confine_path paths[CONFINE_PATHS];
+
+    name_paths(config, paths);
+    for (size_t i = 0; i < CONFINE_PATHS && config->watch; i++) {
+        if (paths[i].file == NULL || paths[i].write || access(paths[i].file, R_OK) == 0)
+            continue;
+        (void)snprintf(error, SL_SERVER_ERROR_SIZE,
+                       "--watch: %s %.200s can't be read any more once the server has the rights "
+                       "of --user, so no change of it would be seen: let that user read it, or "
+                       "leave --watch out",
+                       paths[i].option, paths[i].file);
+        return SL_BAD_INPUT;
+    }
+    return SL_OK;
+}
+
 static void confine(struct sl_server *server, const struct sl_server_config *config)
 {
     struct sl_confine_path paths[CONFINE_PATHS];
@@ -336,6 +358,8 @@ static enum sl_status set_up(struct sl_server *server, const struct sl_server_co
         status = listen_all(server, config, error);
     if (status == SL_OK)
         status = sl_user_settle(error, SL_SERVER_ERROR_SIZE);
+    if (status == SL_OK)
+        status = check_watched(config, error);
     if (status != SL_OK)
         return status;
     confine(server, config);

@@ -337,6 +337,16 @@ class TestUser(ConfineTest):
         sensor.wait_ack(1)
         server.stop()
 
+    def test_files_that_the_user_cant_read_arent_watched_for_nothing(self):
+        hidden = self.new_folder()
+        shutil.copy(self.pki.crl, hidden / "crl.pem")
+        hidden.chmod(0o700)
+        options = ("--user", USER, "--store", self.place / "readings.db", "--crlfile",
+                   hidden / "crl.pem", "--watch")
+        done = self.run_server(*options)
+        self.assertEqual(done.returncode, EX_CONFIG)
+        self.assertRegex(done.stderr, r"--watch: --crlfile \S+ can't be read any more")
+
     def test_store_is_opened_with_the_rights_of_the_user(self):
         done = self.run_server("--user", USER, "--store", self.new_folder() / "readings.db")
         self.assertEqual(done.returncode, 74)
