@@ -11,8 +11,11 @@
 
 static const int64_t VERIFIED_MAX_US = INT64_C(86400) * 1000000;
 
+enum { SILENT_MAX = 3 }; /* tries without a word from the server */
+
 struct sl_resumption {
     bool held;
+    unsigned silent; /* such tries with this session */
     mbedtls_ssl_session session;
     uint8_t print[SL_FINGERPRINT_SIZE]; /* of the trust that the server was verified by */
     char host[MBEDTLS_SSL_MAX_HOST_NAME_LEN + 1];
@@ -25,18 +28,25 @@ struct sl_resumption *sl_resumption_new(void)
     return calloc(1, sizeof(struct sl_resumption));
 }
 
-void sl_resumption_forget(struct sl_resumption *resumption)
+static void forget(struct sl_resumption *resumption)
 {
     if (resumption->held)
         mbedtls_ssl_session_free(&resumption->session);
     resumption->held = false;
+    resumption->silent = 0;
+}
+
+void sl_resumption_failed(struct sl_resumption *resumption, bool silent)
+{
+    if (!silent || ++resumption->silent > SILENT_MAX)
+        forget(resumption);
 }
 
 void sl_resumption_free(struct sl_resumption *resumption)
 {
     if (resumption == NULL)
         return;
-    sl_resumption_forget(resumption);
+    forget(resumption);
     mbedtls_platform_zeroize(resumption, sizeof *resumption);
     free(resumption);
 }
@@ -55,7 +65,7 @@ static void note_proof(struct sl_resumption *resumption, const mbedtls_ssl_conte
 void sl_resumption_keep(struct sl_resumption *resumption, const mbedtls_ssl_context *ssl,
                         const struct sl_trust *trust, int64_t proved_us)
 {
-    sl_resumption_forget(resumption);
+    forget(resumption);
     if (proved_us != 0)
         note_proof(resumption, ssl, trust, proved_us);
     mbedtls_ssl_session_init(&resumption->session);
@@ -80,7 +90,7 @@ bool sl_resumption_use(struct sl_resumption *resumption, mbedtls_ssl_context *ss
                 mbedtls_ssl_set_session(ssl, &resumption->session) == 0;
 
     if (!used)
-        sl_resumption_forget(resumption);
+        forget(resumption);
     (void)snprintf(resumption->host, sizeof resumption->host, "%s", host);
     return used;
 }

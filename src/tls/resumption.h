@@ -24,8 +24,12 @@ struct sl_resumption; /* one session at a time uses it */
 struct sl_resumption *sl_resumption_new(void);
 void sl_resumption_free(struct sl_resumption *resumption); /* null is allowed */
 
-/* Forgets the session that is held. */
-void sl_resumption_forget(struct sl_resumption *resumption);
+/*
+ * A handshake with the session that is held failed: it is forgotten, in case that was its fault. A
+ * server that is busy turns connections away without a word; `silent` says that this was such a
+ * one, and then the session has a few tries.
+ */
+void sl_resumption_failed(struct sl_resumption *resumption, bool silent);
 
 /*
  * Holds the session of `ssl`, which sl_resumption_use() was asked for. `proved_us`: when the server

@@ -229,7 +229,7 @@ static enum sl_status note(struct sl_revocation *set, size_t first, const mbedtl
         return SL_NOMEM;
     (void)sl_identity_name(&ca->subject, entry->name, sizeof entry->name);
     other = sl_revocation_list(set, entry->ca);
-    if (other >= &set->lists[first])
+    if (other != NULL && other >= &set->lists[first])
         return SL_OK;
     if (other != NULL)
         return bad(place, "holds two lists of the CA '%s': leave the newer one only", entry->name);

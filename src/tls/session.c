@@ -347,9 +347,9 @@ enum sl_status sl_session_handshake(struct sl_session *session)
     if (code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE) {
         enum sl_status failed = handshake_failed(session, code);
 
-        /* If it was the old session's fault, the next try doesn't have it. */
         if (session->resumption != NULL)
-            sl_resumption_forget(session->resumption);
+            sl_resumption_failed(session->resumption,
+                                 session->transport_end != SL_OK && sl_session_silent(session));
         if (session->refusal.reason == SL_REASON_CLIENT_CERT_MISSING ||
             session->refusal.reason == SL_REASON_HANDSHAKE_TOO_MANY_CERTS)
             send_alert(session);

@@ -347,29 +347,62 @@ static void test_sensor_doesnt_use_the_session_of_one_host_for_another(void **st
     for_versions(use_other_host);
 }
 
-static void fail_once(struct place *place)
+/* The sensor comes with its session to a server that ends the connection after so many bytes. */
+static void be_turned_away(struct place *place, int64_t bytes)
 {
+    struct sl_trust *server_trust = trust_of(place, SL_ROLE_SERVER, "ca", "server", NULL);
     struct sl_trust *sensor_trust = trust_of(place, SL_ROLE_SENSOR, "ca", "attic", NULL);
+    struct sl_session *server = NULL, *sensor = NULL;
     struct sl_memory_link link;
-    struct sl_session *sensor = NULL;
+    enum sl_status status = SL_WANT_READ;
 
-    assert_admitted(come(place, "ca", NULL, "attic"), false, "attic");
     sl_memory_link_init(&link);
+    assert_int_equal(sl_session_new_server(server_trust, sl_memory_server(&link), BUDGET, &server),
+                     SL_OK);
     assert_int_equal(
         sl_session_new_client(sensor_trust, sl_memory_sensor(&link), "localhost", &sensor), SL_OK);
     sl_session_resume(sensor, place->resumption);
-    sl_memory_cut(&link, SL_MEMORY_UP, 0, true);
-    assert_int_equal(sl_session_handshake(sensor), SL_CUT);
+    sl_memory_cut(&link, SL_MEMORY_DOWN, bytes, false);
+    while (status == SL_WANT_READ) {
+        status = sl_session_handshake(sensor);
+        (void)!sl_session_handshake(server);
+    }
+    assert_int_equal(status, SL_CUT);
+    sl_session_free(server);
     sl_session_free(sensor);
     sl_memory_link_clear(&link);
+    sl_trust_unref(server_trust);
     sl_trust_unref(sensor_trust);
+}
+
+static void break_off_once(struct place *place)
+{
+    assert_admitted(come(place, "ca", NULL, "attic"), false, "attic");
+    be_turned_away(place, 1);
     assert_admitted(come(place, "ca", NULL, "attic"), false, "attic");
 }
 
 static void test_sensor_forgets_its_session_when_a_handshake_with_it_failed(void **state)
 {
     (void)state;
-    for_versions(fail_once);
+    for_versions(break_off_once);
+}
+
+static void be_turned_away_often(struct place *place)
+{
+    assert_admitted(come(place, "ca", NULL, "attic"), false, "attic");
+    for (int tries = 0; tries < 3; tries++)
+        be_turned_away(place, 0);
+    assert_admitted(come(place, "ca", NULL, "attic"), true, "attic");
+    for (int tries = 0; tries < 4; tries++)
+        be_turned_away(place, 0);
+    assert_admitted(come(place, "ca", NULL, "attic"), false, "attic");
+}
+
+static void test_sensor_turned_away_without_a_word_keeps_its_session_for_a_few_tries(void **state)
+{
+    (void)state;
+    for_versions(be_turned_away_often);
 }
 
 /* A sensor of the library's own meets a server that speaks what it can; true: it was let in. */
@@ -447,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_sensor_with_another_certificate_doesnt_use_the_old_session),
         cmocka_unit_test(test_sensor_doesnt_use_the_session_of_one_host_for_another),
         cmocka_unit_test(test_sensor_forgets_its_session_when_a_handshake_with_it_failed),
+        cmocka_unit_test(test_sensor_turned_away_without_a_word_keeps_its_session_for_a_few_tries),
         cmocka_unit_test(test_ticket_that_was_seen_on_the_wire_lets_nobody_in),
     };
 
