@@ -393,15 +393,38 @@ static void greet(struct sl_client *client, int64_t now_ms)
         give_up(client);
 }
 
+/*
+ * Where a server's certificate is refused for its dates: how far our clock is from a server's, by
+ * what one said when it welcomed us, and the clock that can't step since then.
+ */
+static void add_difference(const struct sl_client *client, int64_t now_ms)
+{
+    struct sl_failure *failure = &client->dial->failure;
+    size_t used = strlen(failure->text);
+    double ahead_s;
+
+    if (client->server_ms == 0 || (strcmp(failure->reason, "server-cert-expired") != 0 &&
+                                   strcmp(failure->reason, "server-cert-not-yet-valid") != 0))
+        return;
+    ahead_s =
+        (double)(sl_clock_wall_us() - client->server_us - (now_ms - client->server_ms) * 1000) /
+        1e6;
+    (void)snprintf(failure->text + used, sizeof(failure->text) - used,
+                   "; since the last welcome it is known to be %.0f s %s the server's",
+                   ahead_s < 0 ? -ahead_s : ahead_s, ahead_s < 0 ? "behind" : "ahead of");
+}
+
 static void step_dial(struct sl_client *client, int64_t now_ms)
 {
     client->wanted = sl_dial_step(client->dial, now_ms);
     if (client->wanted == SL_WANT_READ || client->wanted == SL_WANT_WRITE)
         return;
-    if (client->wanted == SL_OK)
+    if (client->wanted == SL_OK) {
         greet(client, now_ms);
-    else
-        give_up(client);
+        return;
+    }
+    add_difference(client, now_ms);
+    give_up(client);
 }
 
 /* True where nothing came in time; dial->failure says so then. */

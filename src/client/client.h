@@ -54,6 +54,8 @@ struct sl_client {
     bool again;            /* there is more to do at once */
     bool dirty;            /* something was submitted since the last commit */
 
+    int64_t server_us;    /* what the server's clock said last, and */
+    int64_t server_ms;    /* the monotonic clock then; 0: it said nothing yet */
     int64_t hello_us;     /* wall clock when `stream` was sent */
     bool at_home;         /* `welcome` came, and fits this spool */
     int64_t offset_us;    /* the server's clock minus ours, until the server is told; or none */

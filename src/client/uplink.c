@@ -167,6 +167,10 @@ static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_
     if (event->time_us != SL_TIME_NONE)
         offset_us = event->time_us - client->hello_us - (now_us - client->hello_us) / 2;
     client->offset_us = event->time_us == SL_TIME_NONE ? SL_TIME_NONE : offset_us;
+    if (event->time_us != SL_TIME_NONE) {
+        client->server_us = event->time_us;
+        client->server_ms = now_ms;
+    }
     client->up_ms = now_ms;
     client->progress_ms = now_ms;
     if (!is_own_spool(client, text_of(event->name, name)))
