@@ -14,7 +14,7 @@ import unittest
 import pki as make
 from certificates import crl
 from pki import DAY, REPOSITORY
-from programs import EX_CONFIG, EX_USAGE, SERVER, SLOW, Sensor, SystemTest, run
+from programs import CLIENT, EX_CONFIG, EX_USAGE, SERVER, SLOW, Sensor, SystemTest, run
 
 HOUR = DAY / 24
 OTHER_STREAM = "fedcba9876543210fedcba9876543210"
@@ -204,7 +204,8 @@ class TestWarnings(ExpiryTest):
             server.wait_for(pattern, since=mark)
         server.stop()
 
-    def test_ends_are_warned_of_once_a_day_while_the_server_runs(self):
+    def start_with_clock(self, start):
+        """What start() starts, and a function that steps its clock to so many days from now."""
         compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
         if SLOW or not compiler:
             self.skipTest("a sanitizer's runtime would have to come before the stepped clock")
@@ -221,9 +222,31 @@ class TestWarnings(ExpiryTest):
         offset.write_bytes(bytes(8))
         os.environ.update(LD_PRELOAD=str(library), SENSORLINK_CLOCK_STEP=str(offset))
         try:
-            server = self.start_server("--quiet")
+            return start(), step_to
         finally:
             del os.environ["LD_PRELOAD"], os.environ["SENSORLINK_CLOCK_STEP"]
+
+    def test_client_whose_clock_went_ahead_says_by_how_much(self):
+        pair = self.pki.sensor("steady")
+        server = self.start_server("--resume-max-age", "0")
+        client, step_to = self.start_with_clock(lambda: self.start(
+            CLIENT, "--host", "localhost", "--port", server.address[1], "--cafile",
+            self.pki.good_ca.cert, "--cert", pair.cert, "--key", pair.key, "--stdin", "--retry-min",
+            "10ms", stdin=subprocess.PIPE))
+        client.wait_for("connected to")
+        step_to(100)
+        server.stop()
+        self.start_server(listen=f"127.0.0.1:{server.address[1]}")
+        found = client.wait_for(
+            r"server's certificate has expired.*; this machine's clock says (\S+)Z\); since the "
+            r"last welcome it is known to be (\d+) s ahead of the server's \[server-cert-expired\]")
+        said = datetime.datetime.fromisoformat(found[1])
+        today = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+        self.assertEqual(round((said - today).total_seconds() / 86400), 100)
+        self.assertEqual(round(int(found[2]) / 86400), 100)
+
+    def test_ends_are_warned_of_once_a_day_while_the_server_runs(self):
+        server, step_to = self.start_with_clock(lambda: self.start_server("--quiet"))
         self.assertEqual(self.warnings(server), [])
         step_to(76.5)
         server.wait_for(r"localhost\.crt is good for 13 days")
