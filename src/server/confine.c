@@ -161,6 +161,8 @@ enum sl_status sl_confine_try(const char *user, const struct sl_confine_path *pa
 
     if (pipe2(ends, O_CLOEXEC) != 0)
         return SL_IO;
+    /* A sanitizer's _exit() writes out stdio's buffers: the child shall find nothing in them. */
+    (void)fflush(NULL);
     child = fork();
     if (child == 0)
         try_it(ends[1], user, paths, count);
