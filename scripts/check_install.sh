@@ -51,6 +51,7 @@ programs_work() { # PREFIX
 start_server() { # PREFIX
     scripts/certs.sh init "$work/certs" && scripts/certs.sh server "$work/certs" localhost &&
         scripts/certs.sh sensor "$work/certs" outside || return
+    : >"$work/server.log" # here, not in the background: what an earlier server said is no answer
     "$1/bin/sensorlink-server" --listen 127.0.0.1:0 --cafile "$work/certs/ca.crt" \
         --cert "$work/certs/localhost.crt" --key "$work/certs/localhost.key" \
         --store "$work/readings.db" >"$work/server.log" 2>&1 </dev/null &

@@ -41,10 +41,10 @@ static void clean(char *text)
         size_t len = sl_utf8_next(rest, &code);
         bool shown = len > 0 && (code == ' ' || sl_utf8_is_visible(code));
 
-        if (shown)
-            memmove(out, rest.at, len);
-        else
+        if (!shown)
             *out = '?';
+        else if (out != rest.at)
+            memmove(out, rest.at, len);
         out += shown ? len : 1;
         rest.at += len > 0 ? len : 1;
         rest.len -= len > 0 ? len : 1;

@@ -135,7 +135,8 @@ class TakenTest(RenewalTest):
             self.send(client, 500)
             wait_for(lambda turn=turn: client.output.count("with a renewed certificate") == turn,
                      DEADLINE, f"renewal {turn}")
-        self.assertEqual(len(os.listdir(f"/proc/{client.process.pid}/fd")), descriptors)
+        wait_for(lambda: len(os.listdir(f"/proc/{client.process.pid}/fd")) == descriptors, DEADLINE,
+                 "the descriptors of the first connection to be given back")
         self.finish(client)
         self.assert_undisturbed(client)
         self.assertEqual(self.handovers(server), 5)
