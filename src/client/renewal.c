@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/floor.h"
@@ -32,19 +31,10 @@ static void swap(struct sl_client *client)
     client->other = dial;
 }
 
-/* A file that isn't there is all zero. */
 static void mark_files(const struct sl_client *client, struct sl_file_mark marks[SL_RENEWAL_FILES])
 {
-    for (size_t i = 0; i < SL_RENEWAL_FILES; i++) {
-        struct stat info;
-
-        marks[i] = (struct sl_file_mark){0};
-        if (stat(client->files[i], &info) == 0)
-            marks[i] = (struct sl_file_mark){(int64_t)info.st_dev, (int64_t)info.st_ino,
-                                             info.st_size,         info.st_mtim.tv_sec,
-                                             info.st_mtim.tv_nsec, info.st_ctim.tv_sec,
-                                             info.st_ctim.tv_nsec};
-    }
+    for (size_t i = 0; i < SL_RENEWAL_FILES; i++)
+        marks[i] = sl_file_mark(client->files[i]);
 }
 
 static enum sl_status load(const struct sl_client *client, struct sl_trust **trust, char *error,

@@ -23,20 +23,12 @@
 
 #include <stdbool.h>
 
+#include "base/file_mark.h"
 #include "client/backoff.h"
 #include "client/dial.h"
 #include "sensorlink/sensorlink.h"
 
 struct sl_client;
-
-/* Enough of a file's state to see that it was written, replaced or made readable. */
-struct sl_file_mark {
-    int64_t device;
-    int64_t inode;
-    int64_t size;
-    int64_t written_s, written_ns;
-    int64_t changed_s, changed_ns;
-};
 
 enum { SL_RENEWAL_FILES = 3 }; /* CA, certificate, key */
 

@@ -7,21 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/file_mark.h"
 #include "net/folder.h"
 
 enum { QUIET_MS = 300, GONE_MS = 1000 };
 
-/* What tells one state of a file from another; all zero where there is none. */
-struct stamp {
-    int64_t device, inode, size;
-    int64_t written_s, written_ns;
-    int64_t changed_s, changed_ns; /* also its mode and owner */
-};
-
 struct stamps {
-    struct stamp of[SL_CHANGES_FILES_MAX];
+    struct sl_file_mark of[SL_CHANGES_FILES_MAX];
 };
 
 struct sl_changes {
@@ -39,21 +32,14 @@ struct sl_changes {
 
 static void take(const struct sl_changes *changes, struct stamps *stamps)
 {
-    struct stat info;
-
     *stamps = (struct stamps){0};
     for (size_t i = 0; i < changes->count; i++)
-        if (stat(changes->files[i], &info) == 0)
-            stamps->of[i] = (struct stamp){
-                (int64_t)info.st_dev, (int64_t)info.st_ino, info.st_size,
-                info.st_mtim.tv_sec,  info.st_mtim.tv_nsec, info.st_ctim.tv_sec,
-                info.st_ctim.tv_nsec,
-            };
+        stamps->of[i] = sl_file_mark(changes->files[i]);
 }
 
 static bool same(const struct stamps *one, const struct stamps *other)
 {
-    return memcmp(one, other, sizeof *one) == 0; /* Nothing but int64_t: there is no padding. */
+    return memcmp(one, other, sizeof *one) == 0;
 }
 
 static void look_in(struct sl_changes *changes, int64_t in_ms)

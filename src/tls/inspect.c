@@ -212,16 +212,6 @@ static void inspect_key(struct inspection *inspection)
                      inspection->has_own ? ", which belongs to --cert" : "");
 }
 
-static size_t count_entries(const mbedtls_x509_crl *list)
-{
-    size_t count = 0;
-
-    for (const mbedtls_x509_crl_entry *entry = &list->entry; entry != NULL && entry->raw.len != 0;
-         entry = entry->next)
-        count++;
-    return count;
-}
-
 /* `index` is the list's place in `revoked`. */
 static void tell_list(const struct inspection *inspection, const mbedtls_x509_crl *list,
                       const struct sl_revocation *revoked, size_t index)
@@ -234,7 +224,7 @@ static void tell_list(const struct inspection *inspection, const mbedtls_x509_cr
     if (!warns(inspection, "--crlfile", &expiry))
         sl_checklist_add(inspection->list, SL_VERDICT_OK, "--crlfile",
                          "%s: of '%s', %zu revoked, %lld days old, good until %s",
-                         inspection->files->crl, expiry.name, count_entries(list),
+                         inspection->files->crl, expiry.name, sl_revocation_entries(list),
                          (long long)(age_us / DAY_US),
                          print_left(&expiry, inspection->now_us, left));
 }

@@ -260,22 +260,22 @@ enum sl_status sl_revocation_take(struct sl_revocation *set, const mbedtls_x509_
     return status == SL_OK ? check_dates(list, set->grace_us, &place) : status;
 }
 
-static size_t count_entries(const mbedtls_x509_crl *lists)
+size_t sl_revocation_entries(const mbedtls_x509_crl *list)
 {
     size_t count = 0;
 
-    for (const mbedtls_x509_crl *list = lists; list != NULL; list = list->next)
-        for (const mbedtls_x509_crl_entry *e = &list->entry; e != NULL && e->raw.len != 0;
-             e = e->next)
-            count++;
+    for (const mbedtls_x509_crl_entry *e = &list->entry; e != NULL && e->raw.len != 0; e = e->next)
+        count++;
     return count;
 }
 
 static enum sl_status fill(struct sl_revocation *set, const mbedtls_x509_crl *lists)
 {
-    size_t count = count_entries(lists);
     unsigned char key[KEY_SIZE];
+    size_t count = 0;
 
+    for (const mbedtls_x509_crl *list = lists; list != NULL; list = list->next)
+        count += sl_revocation_entries(list);
     if (count == 0)
         return SL_OK;
     set->size = 16;

@@ -63,6 +63,9 @@ SL_MUST_USE enum sl_status sl_revocation_take(struct sl_revocation *set,
                                               const mbedtls_x509_crt *cas, const char *path,
                                               char *error, size_t error_size);
 
+/* How many certificates one list revokes. */
+size_t sl_revocation_entries(const mbedtls_x509_crl *list);
+
 /* `issuer` is the name as the CA writes it: a certificate may write its CA's name differently. */
 bool sl_revocation_has(const struct sl_revocation *set, const mbedtls_x509_buf *issuer,
                        const mbedtls_x509_buf *serial);
