@@ -79,21 +79,26 @@ void digits_step(struct digits *digits)
     }
 }
 
-/* `count` digits, zeros before. */
-static char *put_number(char *out, uint32_t value, unsigned count)
+/* `count` pairs of digits, zeros before. */
+static char *put_pairs(char *out, uint32_t value, unsigned count)
 {
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+
     for (unsigned i = count; i > 0; i--) {
-        out[i - 1] = (char)('0' + value % 10);
-        value /= 10;
+        memcpy(out + 2 * (size_t)(i - 1), pairs + 2 * (size_t)(value % 100), 2);
+        value /= 100;
     }
-    return out + count;
+    return out + 2 * (size_t)count;
 }
 
 char *put_unix(char *out, int64_t time_us)
 {
-    out = put_number(out, (uint32_t)(time_us / MICROS), 10);
+    out = put_pairs(out, (uint32_t)(time_us / MICROS), 5);
     *out++ = '.';
-    return put_number(out, (uint32_t)(time_us % MICROS), 6);
+    return put_pairs(out, (uint32_t)(time_us % MICROS), 3);
 }
 
 char *put_iso(char *out, int64_t time_us)
@@ -103,19 +108,19 @@ char *put_iso(char *out, int64_t time_us)
     uint32_t rest = (uint32_t)(seconds % DAY_S);
 
     (void)gmtime_r(&seconds, &day);
-    out = put_number(out, (uint32_t)day.tm_year + 1900, 4);
+    out = put_pairs(out, (uint32_t)day.tm_year + 1900, 2);
     *out++ = '-';
-    out = put_number(out, (uint32_t)day.tm_mon + 1, 2);
+    out = put_pairs(out, (uint32_t)day.tm_mon + 1, 1);
     *out++ = '-';
-    out = put_number(out, (uint32_t)day.tm_mday, 2);
+    out = put_pairs(out, (uint32_t)day.tm_mday, 1);
     *out++ = 'T';
-    out = put_number(out, rest / 3600, 2);
+    out = put_pairs(out, rest / 3600, 1);
     *out++ = ':';
-    out = put_number(out, rest / 60 % 60, 2);
+    out = put_pairs(out, rest / 60 % 60, 1);
     *out++ = ':';
-    out = put_number(out, rest % 60, 2);
+    out = put_pairs(out, rest % 60, 1);
     *out++ = '.';
-    out = put_number(out, (uint32_t)(time_us % MICROS), 6);
+    out = put_pairs(out, (uint32_t)(time_us % MICROS), 3);
     *out++ = 'Z';
     return out;
 }

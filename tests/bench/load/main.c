@@ -35,7 +35,11 @@
  *   `--sessions` of them under way at once; latency is that of one, until the server's greeting
  *   (or the end of the handshake where there is none). With `--resume` each of those under way has
  *   made a session first, which isn't counted, and resumes it.
- *   Otherwise at most 64 handshakes are under way at once, and none is in what is measured.
+ *   Otherwise at most 64 handshakes are under way at once, and none is in what is measured; with
+ *   `--resume` sessions of one thread with the same certificate resume the one before them, so that
+ *   thousands are soon open.
+ *   `--hold` prints `open N` once all are open (with `--connects`: before the first that counts),
+ *   and waits for a line on standard input before it measures.
  *
  * What is printed
  *   {"readings": sent, "acknowledged": ..., "seconds": from the first until all was answered,
@@ -77,8 +81,8 @@ static void raise_limit(rlim_t wanted)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* What the processes named have used of the processor so far. */
-static int64_t peer_cpu_ns(const struct plan *plan)
+/* What the processes named have used of the processor so far. Without one of them, no sum is. */
+static int64_t peer_cpu_ns(struct plan *plan)
 {
     int64_t sum = 0;
 
@@ -86,10 +90,11 @@ static int64_t peer_cpu_ns(const struct plan *plan)
         struct timespec used = {0, 0};
         clockid_t clock;
 
-        if (clock_getcpuclockid(plan->pids[i], &clock) == 0 && clock_gettime(clock, &used) == 0)
-            sum += used.tv_sec * SECOND_NS + used.tv_nsec;
-        else
+        if (clock_getcpuclockid(plan->pids[i], &clock) != 0 || clock_gettime(clock, &used) != 0) {
             (void)fprintf(stderr, "bench_load: --pid %d: no such process\n", plan->pids[i]);
+            plan->pid_count = 0;
+        }
+        sum += used.tv_sec * SECOND_NS + used.tv_nsec;
     }
     return sum;
 }
@@ -99,16 +104,21 @@ static void meet(struct plan *plan)
     (void)pthread_barrier_wait(&plan->barrier);
 }
 
-/* Waits for the end of standard input, then has the workers end. */
-static void hold(const struct plan *plan, uint64_t open)
+/* Says how many sessions are open, then waits for this byte of standard input, or for its end. */
+static void hold(uint64_t open, char wanted)
 {
-    const uint64_t one = 1;
-    char byte;
+    char byte = '\0';
 
     (void)printf("open %llu\n", (unsigned long long)open);
     (void)fflush(stdout);
-    while (read(STDIN_FILENO, &byte, 1) > 0)
+    while (read(STDIN_FILENO, &byte, 1) > 0 && byte != wanted)
         continue;
+}
+
+static void stop(const struct plan *plan)
+{
+    const uint64_t one = 1;
+
     (void)!write(plan->stop_fd, &one, sizeof one);
 }
 
@@ -180,11 +190,15 @@ static int conduct(struct plan *plan, struct worker *workers)
     int code;
 
     meet(plan);
+    if (plan->hold)
+        hold(open_by_all(plan, workers), '\n');
     peers_ns = -peer_cpu_ns(plan);
     plan->begin_ns = now_ns();
     meet(plan);
-    if (plan->idle)
-        hold(plan, open_by_all(plan, workers));
+    if (plan->idle) {
+        hold(open_by_all(plan, workers), '\0');
+        stop(plan);
+    }
     meet(plan);
     peers_ns += peer_cpu_ns(plan);
     meet(plan);

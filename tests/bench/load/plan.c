@@ -57,8 +57,9 @@ static enum sl_status parse(struct plan *plan, struct sl_options *options, int a
          "say 'open N', and end when standard input does", false},
         {"connects", "N", SL_OPTION_NUMBER, &plan->connects, 1, most,
          "only connect, N times in all, and no readings", false},
-        {"resume", NULL, SL_OPTION_FLAG, &plan->resume, 0, 0,
-         "each session comes back with its TLS session", false},
+        {"resume", NULL, SL_OPTION_FLAG, &plan->resume, 0, 0, "resume TLS sessions", false},
+        {"hold", NULL, SL_OPTION_FLAG, &plan->hold, 0, 0,
+         "say 'open N', and wait for a line before measuring", false},
         {"pid", "PID,...", SL_OPTION_TEXT, &plan->pids_text, 0, 0,
          "processes whose CPU time is measured", false},
         {"help", NULL, SL_OPTION_FLAG, &plan->help, 0, 0, "print this", false},
@@ -146,6 +147,8 @@ static int check(const struct plan *plan)
         return complain("when to end? Give --readings, --seconds, --connects or --idle");
     if (plan->connects > 0 && (plan->readings > 0 || plan->rate > 0 || plan->idle))
         return complain("--connects sends no readings");
+    if (plan->idle && plan->hold)
+        return complain("--idle and --hold both wait for standard input");
     if (plan->idle && plan->speech->hello == NULL)
         return complain("--idle is for the modes link and mqtt");
     if (plan->threads > plan->sessions)

@@ -24,7 +24,7 @@ struct plan {
     /* As given. */
     const char *connect, *ca, *certs, *mode, *name, *pids_text;
     int64_t sessions, threads, sources, batch, window, readings, milliseconds, rate, connects;
-    bool idle, resume, help;
+    bool idle, hold, resume, help;
 
     /* What that means. */
     const struct speech *speech;

@@ -3,103 +3,26 @@
 #include "session.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "schedule.h"
+#include "socket.h"
 
 enum { PUMP_TURNS = 4, PUMP_BYTES = 32768 };
 
-/* --- the transport */
-
-static enum sl_status failed(enum sl_status again)
-{
-    if (errno == EAGAIN || errno == EINTR)
-        return again;
-    return errno == ECONNRESET || errno == EPIPE ? SL_CUT : SL_IO;
-}
-
-static enum sl_status receive(void *ctx, void *bytes, size_t cap, size_t *len)
-{
-    struct session *session = ctx;
-    struct worker *worker = session->worker;
-
-    if (worker->input_at == worker->input_len) {
-        ssize_t got;
-
-        if (worker->drained)
-            return SL_WANT_READ;
-        got = recv(session->fd, worker->input, INPUT_SIZE, 0);
-        if (got < 0)
-            return failed(SL_WANT_READ);
-        if (got == 0)
-            return SL_CUT;
-        worker->input_at = 0;
-        worker->input_len = (size_t)got;
-        /* Then it would be told of more; but not of an end that was told with this. */
-        worker->drained = got < INPUT_SIZE && !worker->hangup;
-    }
-    *len = worker->input_len - worker->input_at < cap ? worker->input_len - worker->input_at : cap;
-    memcpy(bytes, worker->input + worker->input_at, *len);
-    worker->input_at += *len;
-    return SL_OK;
-}
-
-static enum sl_status put(void *ctx, const void *bytes, size_t len, size_t *sent)
-{
-    struct session *session = ctx;
-    ssize_t done = send(session->fd, bytes, len, MSG_NOSIGNAL);
-
-    if (done < 0)
-        return failed(SL_WANT_WRITE);
-    *sent = (size_t)done;
-    return SL_OK;
-}
-
 /* --- beginning and end */
-
-/* The source addresses in turn: each has ports of its own, and limits of its own at the server. */
-static bool bind_source(const struct plan *plan, int fd, unsigned number)
-{
-    struct sockaddr_in source = {.sin_family = AF_INET};
-    int yes = 1;
-
-    if (plan->sources == 1)
-        return true;
-    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + number % (uint32_t)plan->sources);
-    return setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes) == 0 &&
-           bind(fd, (const struct sockaddr *)&source, sizeof source) == 0;
-}
-
-static bool open_socket(struct session *session)
-{
-    const struct plan *plan = session->worker->plan;
-    const struct sl_address *address =
-        &plan->servers.at[session->talk.number % plan->servers.count];
-    struct epoll_event watch = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                .data.ptr = session};
-    int yes = 1;
-
-    session->fd = socket(address->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    return session->fd >= 0 &&
-           setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) == 0 &&
-           bind_source(plan, session->fd, session->talk.number) &&
-           (connect(session->fd, (const struct sockaddr *)&address->at, address->len) == 0 ||
-            errno == EINPROGRESS) &&
-           epoll_ctl(session->worker->epoll, EPOLL_CTL_ADD, session->fd, &watch) == 0;
-}
 
 static bool open_tls(struct session *session)
 {
     const struct plan *plan = session->worker->plan;
-    const struct sl_transport transport = {session, receive, put};
 
-    if (sl_session_new_client(plan->trusts.at[session->talk.number % plan->trusts.count], transport,
-                              plan->server_name, &session->tls) != SL_OK)
+    if (sl_session_new_client(plan->trusts.at[session->talk.number % plan->trusts.count],
+                              socket_transport(session), plan->server_name, &session->tls) != SL_OK)
         return false;
     sl_session_resume(session->tls, session->resumption);
     return true;
@@ -111,10 +34,11 @@ void session_start(struct session *session)
 
     session->state = STATE_HANDSHAKE;
     session->finished = false;
+    session->error = 0;
     session->talk.welcomed = false;
     session->begun_ns = now_ns();
     session->worker->under_way++;
-    if (!open_socket(session)) {
+    if (!socket_open(session)) {
         (void)snprintf(fault, sizeof fault, "can't connect: %s", strerror(errno));
         session_fail(session, fault);
     } else if (!open_tls(session)) {
@@ -173,7 +97,9 @@ static void fail_status(struct session *session, enum sl_status status)
     const struct sl_refusal *refusal = sl_session_refusal(session->tls);
     char fault[FAULT_SPACE];
 
-    if (status == SL_CLOSED || status == SL_CUT)
+    if (session->error != 0)
+        (void)snprintf(fault, sizeof fault, "%s", strerror(session->error));
+    else if (status == SL_CLOSED || status == SL_CUT)
         (void)snprintf(fault, sizeof fault, "the server ended the connection (%s)",
                        sl_status_name(status));
     else
@@ -214,7 +140,7 @@ static void mark(struct session *session)
     size_t at = session->marks_first + session->marks_count;
 
     if (worker->plan->rate > 0) {
-        from = worker_due_ns(worker, session->event);
+        from = schedule_due_ns(worker, session->event);
         session->event += worker->count;
         session->due--;
         histogram_add(&worker->tally.lag, now - from);
@@ -430,11 +356,6 @@ bool session_init(struct session *session, struct worker *worker, unsigned numbe
     session->talk.lines = &plan->lines;
     session->talk.number = number;
     session->talk.at = number % (LINES_COUNT / 3) * 3;
-    if (plan->resume) {
-        session->resumption = sl_resumption_new();
-        if (session->resumption == NULL)
-            return false;
-    }
     if (plan->speech->hello == NULL || plan->connects > 0)
         return true;
     session->marks_size = (size_t)plan->window;
@@ -449,6 +370,5 @@ void session_clear(struct session *session)
     sl_session_free(session->tls);
     if (session->fd >= 0)
         (void)close(session->fd);
-    sl_resumption_free(session->resumption);
     free(session->marks);
 }

@@ -2,10 +2,6 @@
 /*
  * session.h -- one session with a server: connects, greets, sends what it may, takes the answers.
  *
- * Sockets are watched edge-triggered in both directions from beginning to end, so that there is
- * nothing to switch; what is received is read ahead into the worker's buffer, so that a turn takes
- * one call of the system.
- *
  * Memory   Part of its worker; session_clear() gives back what it holds.
  * Threads  Its worker's.
  */
@@ -28,12 +24,13 @@ struct session {
     struct worker *worker;
     struct session *next_ready;
     struct sl_session *tls;
-    struct sl_resumption *resumption;
+    struct sl_resumption *resumption; /* null: none */
     struct talk talk;
     struct mark *marks; /* a ring */
     size_t marks_size, marks_first, marks_count;
     enum state state;
     int fd;
+    int error;     /* errno of what ended the connection; 0 */
     bool is_ready; /* in the worker's list */
     bool counted;  /* the worker's phase waits for it */
     bool finished; /* nothing more is sent on the socket */

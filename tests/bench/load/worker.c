@@ -7,8 +7,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "session.h"
+#include "schedule.h"
 
 enum {
     EVENTS = 256,
@@ -17,54 +16,6 @@ enum {
     STALL_S = 60,
     MILLISECOND_NS = 1000000
 };
-
-/* How much of the past the readings of a session that sends all that it can were taken in. */
-static const int64_t YEAR_US = INT64_C(31536000) * 1000000;
-
-/* --- the schedule */
-
-/* A number from 0 to 1 that is always the same for this event, and looks like chance. */
-static double shake(uint64_t event)
-{
-    event *= UINT64_C(0x9e3779b97f4a7c15);
-    event ^= event >> 29;
-    event *= UINT64_C(0xbf58476d1ce4e5b9);
-    return (double)(event >> 40) / (double)(UINT64_C(1) << 24);
-}
-
-int64_t worker_due_ns(const struct worker *worker, uint64_t event)
-{
-    return worker->plan->begin_ns + (int64_t)(((double)event + shake(event)) * worker->gap_ns);
-}
-
-static void arm(struct worker *worker)
-{
-    int64_t due_ns = worker_due_ns(worker, worker->event);
-    const struct itimerspec at = {
-        .it_value = {.tv_sec = due_ns / SECOND_NS, .tv_nsec = due_ns % SECOND_NS}};
-
-    (void)timerfd_settime(worker->timer, TFD_TIMER_ABSTIME, &at, NULL);
-}
-
-/* Gives the sessions whose time has come something to send. */
-static void follow_schedule(struct worker *worker)
-{
-    int64_t now = now_ns();
-
-    if (worker->event >= worker->events)
-        return;
-    while (worker->event < worker->events && worker_due_ns(worker, worker->event) <= now) {
-        struct session *session = &worker->sessions[worker->event % worker->count];
-
-        worker->event++;
-        if (session->left == 0)
-            continue;
-        session->due++;
-        session_pump(session);
-    }
-    if (worker->event < worker->events)
-        arm(worker);
-}
 
 /* --- the loop */
 
@@ -162,7 +113,7 @@ static void turn(struct worker *worker)
     for (int i = 0; i < count; i++)
         take_event(worker, &events[i]);
     if (worker->phase == PHASE_MEASURE)
-        follow_schedule(worker);
+        schedule_follow(worker);
     run_ready(worker);
     if (now_ns() >= end_ns(worker))
         stop(worker);
@@ -202,51 +153,8 @@ static void open_all(struct worker *worker)
     }
     for (size_t i = 0; i < worker->count; i++)
         worker->tally.open += worker->sessions[i].state == STATE_OPEN;
-}
-
-/* What of `all` the sessions first to first + count - 1 of `sessions` have; sums are exact. */
-static uint64_t share(uint64_t all, uint64_t first, uint64_t count, uint64_t sessions)
-{
-    return all / sessions * count +
-           (first + count < all % sessions ? first + count : all % sessions) -
-           (first < all % sessions ? first : all % sessions);
-}
-
-static void make_schedule(struct worker *worker)
-{
-    const struct plan *plan = worker->plan;
-    uint64_t most = 0;
-
-    worker->gap_ns = (double)plan->batch * (double)SECOND_NS / (double)plan->rate *
-                     (double)plan->sessions / (double)worker->count;
-    for (size_t i = 0; i < worker->count; i++)
-        if (worker->sessions[i].left > most)
-            most = worker->sessions[i].left;
-    worker->event = 0;
-    worker->events = most == UINT64_MAX ? UINT64_MAX
-                                        : (most + (uint64_t)plan->batch - 1) /
-                                              (uint64_t)plan->batch * worker->count;
-    arm(worker);
-}
-
-/* Sets what a session may send, and the times of its readings. */
-static void charge(struct session *session)
-{
-    const struct plan *plan = session->worker->plan;
-    uint64_t sessions = (uint64_t)plan->sessions;
-
-    session->left = plan->readings > 0
-                        ? share((uint64_t)plan->readings, session->talk.number, 1, sessions)
-                        : UINT64_MAX;
-    if (plan->rate > 0) {
-        session->event = (uint64_t)(session - session->worker->sessions);
-        session->talk.step_us = (int64_t)(1e6 * (double)plan->sessions / (double)plan->rate);
-    } else {
-        session->talk.step_us = 1000000;
-        session->talk.time_us = sl_clock_wall_us() - YEAR_US;
-    }
-    if (plan->idle && plan->rate == 0)
-        session->left = 0;
+    if (worker->plan->connects > 0)
+        worker->tally.open = worker->tally.handshakes;
 }
 
 /* Begins with `connects` connections; as many again begin as end, until there were enough. */
@@ -258,8 +166,8 @@ static void begin_connecting(struct worker *worker)
     worker->tally.handshakes = 0;
     worker->tally.resumed = 0;
     worker->tally.latency = (struct histogram){.count = 0};
-    worker->connects = share((uint64_t)plan->connects, first->talk.number, worker->count,
-                             (uint64_t)plan->sessions);
+    worker->connects = schedule_share((uint64_t)plan->connects, first->talk.number, worker->count,
+                                      (uint64_t)plan->sessions);
     for (size_t i = 0; i < worker->count && worker->connects > 0; i++) {
         worker->connects--;
         count_in(worker, &worker->sessions[i]);
@@ -277,12 +185,12 @@ static void begin_sending(struct worker *worker)
         if (session->state != STATE_OPEN)
             continue;
         count_in(worker, session);
-        charge(session);
+        schedule_charge(session);
         if (plan->rate == 0)
             worker_ready(worker, session);
     }
     if (plan->rate > 0)
-        make_schedule(worker);
+        schedule_make(worker);
 }
 
 static int64_t cpu_ns(void)
@@ -348,6 +256,31 @@ void *worker_run(void *ctx)
 
 /* --- memory */
 
+/*
+ * Who only connects has one of its own. Otherwise sessions with one certificate share one, so that
+ * thousands are soon open.
+ */
+static bool make_resumptions(struct worker *worker)
+{
+    const struct plan *plan = worker->plan;
+    size_t wanted = plan->connects > 0 ? worker->count : plan->trusts.count;
+
+    if (!plan->resume)
+        return true;
+    worker->resumptions = calloc(wanted, sizeof(struct sl_resumption *));
+    if (worker->resumptions == NULL)
+        return false;
+    for (; worker->resumptions_count < wanted; worker->resumptions_count++) {
+        worker->resumptions[worker->resumptions_count] = sl_resumption_new();
+        if (worker->resumptions[worker->resumptions_count] == NULL)
+            return false;
+    }
+    for (size_t i = 0; i < worker->count; i++)
+        worker->sessions[i].resumption =
+            worker->resumptions[plan->connects > 0 ? i : worker->sessions[i].talk.number % wanted];
+    return true;
+}
+
 bool worker_new(struct worker *worker, struct plan *plan, size_t first, size_t count)
 {
     struct epoll_event watch = {.events = EPOLLIN | EPOLLET, .data.ptr = &worker->timer};
@@ -364,13 +297,16 @@ bool worker_new(struct worker *worker, struct plan *plan, size_t first, size_t c
     for (size_t i = 0; i < count; i++)
         if (!session_init(&worker->sessions[i], worker, (unsigned)(first + i)))
             return false;
-    return true;
+    return make_resumptions(worker);
 }
 
 void worker_free(struct worker *worker)
 {
     for (size_t i = 0; worker->sessions != NULL && i < worker->count; i++)
         session_clear(&worker->sessions[i]);
+    for (size_t i = 0; i < worker->resumptions_count; i++)
+        sl_resumption_free(worker->resumptions[i]);
+    free(worker->resumptions);
     free(worker->sessions);
     free(worker->input);
     free(worker->record);

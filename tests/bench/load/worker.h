@@ -49,8 +49,8 @@ struct worker {
     uint64_t connects;   /* left to begin */
     int64_t progress_ns; /* when something came last */
 
-    /* The schedule of an open loop. */
-    uint64_t event;  /* the next one; session event mod count sends it */
+    /* See schedule.h. */
+    uint64_t event;  /* the next one */
     uint64_t events; /* how many there are */
     double gap_ns;
 
@@ -65,6 +65,8 @@ struct worker {
     bool drained; /* its socket has nothing more, for sure */
 
     char *record;
+    struct sl_resumption **resumptions; /* see make_resumptions() */
+    size_t resumptions_count;
     struct tally tally;
 };
 
@@ -77,8 +79,5 @@ void *worker_run(void *ctx);
 
 /* For session.c. */
 void worker_ready(struct worker *worker, struct session *session);
-
-/* When event number `event` of the schedule is due. */
-int64_t worker_due_ns(const struct worker *worker, uint64_t event);
 
 #endif
