@@ -75,37 +75,33 @@ static enum sl_status parse(struct plan *plan, struct sl_options *options, int a
     return status;
 }
 
-/* Appends what `text` names, `[::1]:23456`, `127.0.0.1:23456` or `localhost:23456`. */
+/* Adds what `text` names: `[::1]:23456`, `127.0.0.1:23456` or `localhost:23456`. */
 static bool add_server(struct plan *plan, char *text)
 {
     char error[SL_ADDRESS_ERROR_SIZE] = "this is no HOST:PORT";
     struct sl_addresses found = {NULL, 0};
-    struct sl_address address;
+    struct sl_address address = {.len = 0};
+    char host[SL_ADDRESS_TEXT_SIZE] = "";
     char *colon = strrchr(text, ':');
-    struct sl_address *grown;
-    char host[SL_ADDRESS_TEXT_SIZE];
 
     if (sl_address_parse(text, 0, &address) == SL_OK) {
-        text = (char *)(uintptr_t)sl_address_print_host(&address, host);
+        (void)sl_address_print_host(&address, host);
     } else if (colon != NULL) {
         unsigned long port = strtoul(colon + 1, NULL, 10);
 
         *colon = '\0';
-        if (sl_addresses_resolve(text, (uint16_t)port, &found, error, sizeof error) == SL_OK)
+        (void)snprintf(host, sizeof host, "%s", text);
+        if (sl_addresses_resolve(host, (uint16_t)port, &found, error, sizeof error) == SL_OK)
             address = found.at[0];
+        sl_addresses_clear(&found);
     }
-    if (sl_address_port(&address) == 0) {
+    if (sl_address_port(&address) == 0 || plan->server_count == SERVERS_MAX) {
         (void)fprintf(stderr, "bench_load: --connect %s: %s\n", text, error);
         return false;
     }
-    sl_addresses_clear(&found);
-    if (plan->servers.count == 0 && plan->name == NULL)
-        (void)snprintf(plan->server_name, NAME_SIZE, "%s", text);
-    grown = realloc(plan->servers.at, (plan->servers.count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return false;
-    plan->servers.at = grown;
-    plan->servers.at[plan->servers.count++] = address;
+    if (plan->server_count == 0)
+        (void)snprintf(plan->server_name, NAME_SIZE, "%s", plan->name == NULL ? host : plan->name);
+    plan->servers[plan->server_count++] = address;
     return true;
 }
 
@@ -116,8 +112,6 @@ static bool read_servers(struct plan *plan)
     char *part;
 
     (void)snprintf(text, sizeof text, "%s", plan->connect);
-    if (plan->name != NULL)
-        (void)snprintf(plan->server_name, NAME_SIZE, "%s", plan->name);
     while ((part = strsep(&rest, ",")) != NULL)
         if (!add_server(plan, part))
             return false;
@@ -190,7 +184,6 @@ int plan_make(struct plan *plan, int argc, char **argv)
 
 void plan_clear(struct plan *plan)
 {
-    sl_addresses_clear(&plan->servers);
     trusts_clear(&plan->trusts);
     if (plan->stop_fd >= 0)
         (void)close(plan->stop_fd);

@@ -16,7 +16,7 @@
 #include "speech.h"
 #include "trusts.h"
 
-enum { NAME_SIZE = 256, PIDS_MAX = 16 };
+enum { NAME_SIZE = 256, SERVERS_MAX = 16, PIDS_MAX = 16 };
 
 #define SECOND_NS INT64_C(1000000000)
 
@@ -28,7 +28,8 @@ struct plan {
 
     /* What that means. */
     const struct speech *speech;
-    struct sl_addresses servers;
+    struct sl_address servers[SERVERS_MAX];
+    size_t server_count;
     char server_name[NAME_SIZE];
     struct trusts trusts;
     struct lines lines;

@@ -76,8 +76,7 @@ static bool bind_source(const struct plan *plan, int fd, unsigned number)
 bool socket_open(struct session *session)
 {
     const struct plan *plan = session->worker->plan;
-    const struct sl_address *address =
-        &plan->servers.at[session->talk.number % plan->servers.count];
+    const struct sl_address *address = &plan->servers[session->talk.number % plan->server_count];
     struct epoll_event watch = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.ptr = session};
     int yes = 1;

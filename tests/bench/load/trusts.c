@@ -23,7 +23,7 @@ enum { PATH_SIZE = 4096, ERROR_SIZE = 512 };
  */
 static void forget_alpn(struct sl_trust *trust)
 {
-    mbedtls_ssl_config *config = (mbedtls_ssl_config *)(uintptr_t)sl_trust_config(trust);
+    mbedtls_ssl_config *config = (mbedtls_ssl_config *)sl_trust_config(trust);
 
     config->MBEDTLS_PRIVATE(alpn_list) = NULL;
 }
@@ -63,7 +63,7 @@ bool trusts_load(struct trusts *trusts, const char *ca, const char *folder, size
     bool good = count > 0;
 
     trusts->count = 0;
-    trusts->at = calloc(most, sizeof *trusts->at);
+    trusts->at = calloc(most, sizeof(struct sl_trust *));
     good = good && trusts->at != NULL;
     for (int i = 0; i < count; i++) {
         if (good && trusts->count < most)
