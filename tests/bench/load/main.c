@@ -6,7 +6,7 @@
  *
  * Opens `--sessions` sessions, spread over `--threads` threads, the servers given, the pairs
  * NAME.crt and NAME.key in DIR, and the source addresses; then measures; then closes them; then
- * prints one JSON object.
+ * prints one JSON object, in one line.
  *
  * What is said (`--mode`)
  *   link    sensorlink/1: `stream`, and after `welcome` readings with numbers and times. Default.
@@ -141,11 +141,11 @@ static void join(struct tally *sum, const struct tally *tally)
 static void print_histogram(const char *name, const struct histogram *histogram)
 {
     if (histogram->count == 0) {
-        (void)printf(" \"%s\": {\"p50\": null, \"p99\": null, \"p999\": null, \"max\": null},\n",
+        (void)printf(" \"%s\": {\"p50\": null, \"p99\": null, \"p999\": null, \"max\": null},",
                      name);
         return;
     }
-    (void)printf(" \"%s\": {\"p50\": %.1f, \"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f},\n", name,
+    (void)printf(" \"%s\": {\"p50\": %.1f, \"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f},", name,
                  (double)histogram_share(histogram, 0.5) / 1e3,
                  (double)histogram_share(histogram, 0.99) / 1e3,
                  (double)histogram_share(histogram, 0.999) / 1e3, (double)histogram->most_ns / 1e3);
@@ -156,15 +156,15 @@ static void print(const struct plan *plan, const struct tally *sum, int64_t peer
     double seconds = (double)(sum->end_ns - plan->begin_ns) / 1e9;
     uint64_t counted = plan->speech->hello == NULL ? sum->sent : sum->acknowledged;
 
-    (void)printf("{\"readings\": %llu, \"acknowledged\": %llu, \"seconds\": %.6f, \"rate\": %.1f,\n"
+    (void)printf("{\"readings\": %llu, \"acknowledged\": %llu, \"seconds\": %.6f, \"rate\": %.1f,"
                  " \"cpu_seconds\": %.6f, \"peer_cpu_seconds\": ",
                  (unsigned long long)sum->sent, (unsigned long long)sum->acknowledged, seconds,
                  (double)counted / seconds, (double)sum->cpu_ns / 1e9);
     if (plan->pid_count > 0)
-        (void)printf("%.6f,\n", (double)peers_ns / 1e9);
+        (void)printf("%.6f,", (double)peers_ns / 1e9);
     else
-        (void)printf("null,\n");
-    (void)printf(" \"unsent\": %llu,\n", (unsigned long long)sum->unsent);
+        (void)printf("null,");
+    (void)printf(" \"unsent\": %llu,", (unsigned long long)sum->unsent);
     print_histogram("latency_us", &sum->latency);
     print_histogram("lag_us", &sum->lag);
     (void)printf(
