@@ -90,6 +90,7 @@ class Place:
         self.build = pathlib.Path(build).resolve()
         self.bin, self.bench = self.build / "bin", self.build / "tests" / "bench"
         self.folder = pathlib.Path(folder).resolve()
+        self.progress = lambda words: None  # bench.py puts its own here, and failures to keep
 
     def new_folder(self):
         """An empty one for one run, on the same disk."""
