@@ -8,8 +8,8 @@ CONFIG = """\
 @version: {version}
 options {{ use-dns(no); keep-hostname(yes); stats-freq(0); }};
 source sensors {{
-    network(
-        ip("127.0.0.1") port({port}) transport("tls") flags(syslog-protocol)
+    syslog(
+        ip("127.0.0.1") port({port}) transport("tls")
         max-connections({connections}) log-iw-size({window})
         tls(
             key-file("{certificates}/server.key") cert-file("{certificates}/server.crt")

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Durable readings a second: acknowledged after the sync, and counted in the store afterwards.
+
+Peers get the same readings from the same sensors, one run of theirs after one of ours. They
+acknowledge nothing or nothing that is on a disk, and none of them syncs: see docs/benchmarks.md.
+"""
+
+import statistics
+import time
+
+from machine import row
+
+NAME = "ingest"
+TITLE = "durable readings a second, acknowledged after the disk's sync"
+
+SESSIONS = (10, 1000)
+BATCHES = (1, 20, 200)
+COMPARED = (10, 200)  # sessions and batch against the peers
+SECONDS = 2
+PER_ADDRESS = ("--quiet", "--max-connections-per-address", 2000)
+
+GOALS = {"syslog-ng": 1.0, "rsyslog": 1.0, "mosquitto": 10.0}  # times the peer's rate
+
+
+class Result:
+    """Of one run: readings, how long and how much server's CPU until all were in the file."""
+
+    def __init__(self, readings, seconds, cpu_seconds):
+        self.readings, self.rate = readings, readings / seconds
+        self.cpu_us = 1e6 * cpu_seconds / readings
+
+
+def load(place, sessions, batch, *options, port, pids):
+    return place.load("--sessions", sessions, "--batch", batch, "--seconds", SECONDS, "--pid",
+                      ",".join(map(str, pids)), *options, port=port)
+
+
+def ours(place, sessions, batch):
+    with place.server(*PER_ADDRESS) as server:
+        done = load(place, sessions, batch, port=server.port, pids=[server.pid])
+        stored = server.count()
+    if not done["readings"] == done["acknowledged"] == stored:
+        raise RuntimeError(f"sent {done['readings']}, acknowledged {done['acknowledged']}, "
+                           f"stored {stored}")
+    return Result(stored, done["seconds"], done["peer_cpu_seconds"])
+
+
+def plain(place, sessions, batch):
+    """Plain lines are answered by nothing: all is stored once the server has ended in order."""
+    with place.server(*PER_ADDRESS) as server:
+        done = load(place, sessions, batch, "--mode", "plain", port=server.port, pids=[server.pid])
+    stored = server.count()
+    if done["readings"] != stored:
+        raise RuntimeError(f"sent {done['readings']}, stored {stored}")
+    return Result(stored, done["seconds"], done["peer_cpu_seconds"])
+
+
+def theirs(place, peer, sessions, batch):
+    with peer.start(place) as running:
+        done = load(place, sessions, batch, "--mode", peer.MODE, port=running.port,
+                    pids=running.pids())
+        ended, spent = time.time(), running.cpu_seconds()
+        written = running.wait_lines(done["readings"])
+        seconds = done["seconds"] + max(0, written - ended)
+        cpu_seconds = done["peer_cpu_seconds"] + running.cpu_seconds() - spent
+    running.file.unlink()
+    return Result(done["readings"], seconds, cpu_seconds)
+
+
+def rows(what, results, note=""):
+    yield row(f"{what}: readings a second", [each.rate for each in results], "/s", note=note)
+    yield row(f"{what}: server's CPU a reading", [each.cpu_us for each in results], "µs", note=note)
+
+
+def compare(peer, pairs):
+    """Rows about pairs of (ours, theirs)."""
+    goal = GOALS.get(peer.NAME)
+    for what, unit, figure in (("readings a second", "/s", lambda each: each.rate),
+                               ("server's CPU a reading", "µs", lambda each: each.cpu_us)):
+        rate = unit == "/s"
+        our = [figure(each) for each, _ in pairs]
+        their = statistics.median(figure(each) for _, each in pairs)
+        ratio = statistics.median(figure(each) / figure(other) for each, other in pairs)
+        yield row(f"beside {peer.NAME}: {what}", our, unit,
+                  peer=f"{peer.NAME} {their:,.{0 if rate else 2}f} {unit}: {ratio:.2f} ×",
+                  goal=f"over {goal:g} × its rate" if goal and rate else "",
+                  met=ratio > goal if goal and rate else None)
+
+
+def measure(place, runs, peers):
+    for sessions in SESSIONS:
+        for batch in BATCHES:
+            what = f"{sessions:,} sessions, {batch} a record"
+            place.progress(f"ingest: {what}")
+            yield from rows(what, [ours(place, sessions, batch) for _ in range(runs)])
+    place.progress("ingest: plain lines")
+    yield from rows("plain lines, 10 sessions, 20 a record", [plain(place, 10, 20)],
+                    "one run; the server answers nothing")
+    for peer in peers:
+        with place.failures.kept(f"ingest beside {peer.NAME}"):
+            pairs = []
+            for number in range(runs):
+                place.progress(f"ingest: beside {peer.NAME}, run {number + 1} of {runs}")
+                pairs.append((ours(place, *COMPARED), theirs(place, peer, *COMPARED)))
+            yield from compare(peer, pairs)
