@@ -3,8 +3,9 @@
 #
 # bench.sh [--peers | --fetch-peers] [OPTION]... -- builds sensorlink and measures it.
 #
-# Installs what the build lacks, builds in build/default (and for size in build/small) and prints a table for each point; with
-# peers that takes a quarter of an hour. docs/benchmarks.md says what is measured and how to read it.
+# Installs what the build lacks, builds in build/default (for size in build/small) and prints a table
+# for each point; with peers that takes a quarter of an hour. docs/benchmarks.md says what is
+# measured and how to read it.
 #
 #   --peers          compare with the peers that are here, a Debian package each; which package is
 #                    missing is said

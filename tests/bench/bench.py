@@ -22,8 +22,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 POINTS = {  # module: how many seconds it may take, with peers and three runs
-    "ingest": 300, "latency": 90, "handshakes": 90, "sessions": 120, "restart": 90,
-    "reading_back": 90, "spool": 90, "footprint": 20,
+    "ingest": 320, "latency": 90, "handshakes": 80, "sessions": 110, "restart": 80,
+    "reading_back": 90, "spool": 80, "footprint": 20,
 }
 
 

@@ -15,11 +15,12 @@ TITLE = "durable readings a second, acknowledged after the disk's sync"
 
 SESSIONS = (10, 1000)
 BATCHES = (1, 20, 200)
-COMPARED = (10, 200)  # sessions and batch against the peers
-SECONDS = 2
+COMPARED = 10  # sessions, against the peers, with the following batches and how much
+SECONDS = ("--seconds", 2)
+AMOUNTS = {1: ("--readings", 60000), 200: SECONDS}
 PER_ADDRESS = ("--quiet", "--max-connections-per-address", 2000)
 
-GOALS = {"syslog-ng": 1.0, "rsyslog": 1.0, "mosquitto": 10.0}  # times the peer's rate
+GOALS = {"syslog-ng": 1, "rsyslog": 1, "mosquitto": 10}  # times the peer's rate, at 200 a record
 
 
 class Result:
@@ -30,14 +31,14 @@ class Result:
         self.cpu_us = 1e6 * cpu_seconds / readings
 
 
-def load(place, sessions, batch, *options, port, pids):
-    return place.load("--sessions", sessions, "--batch", batch, "--seconds", SECONDS, "--pid",
+def load(place, sessions, batch, amount, *options, port, pids):
+    return place.load("--sessions", sessions, "--batch", batch, *amount, "--pid",
                       ",".join(map(str, pids)), *options, port=port)
 
 
-def ours(place, sessions, batch):
+def ours(place, sessions, batch, amount=SECONDS):
     with place.server(*PER_ADDRESS) as server:
-        done = load(place, sessions, batch, port=server.port, pids=[server.pid])
+        done = load(place, sessions, batch, amount, port=server.port, pids=[server.pid])
         stored = server.count()
     if not done["readings"] == done["acknowledged"] == stored:
         raise RuntimeError(f"sent {done['readings']}, acknowledged {done['acknowledged']}, "
@@ -48,16 +49,17 @@ def ours(place, sessions, batch):
 def plain(place, sessions, batch):
     """Plain lines are answered by nothing: all is stored once the server has ended in order."""
     with place.server(*PER_ADDRESS) as server:
-        done = load(place, sessions, batch, "--mode", "plain", port=server.port, pids=[server.pid])
+        done = load(place, sessions, batch, SECONDS, "--mode", "plain", port=server.port,
+                    pids=[server.pid])
     stored = server.count()
     if done["readings"] != stored:
         raise RuntimeError(f"sent {done['readings']}, stored {stored}")
     return Result(stored, done["seconds"], done["peer_cpu_seconds"])
 
 
-def theirs(place, peer, sessions, batch):
+def theirs(place, peer, sessions, batch, amount=SECONDS):
     with peer.start(place) as running:
-        done = load(place, sessions, batch, "--mode", peer.MODE, port=running.port,
+        done = load(place, sessions, batch, amount, "--mode", peer.MODE, port=running.port,
                     pids=running.pids())
         ended, spent = time.time(), running.cpu_seconds()
         written = running.wait_lines(done["readings"])
@@ -72,19 +74,29 @@ def rows(what, results, note=""):
     yield row(f"{what}: server's CPU a reading", [each.cpu_us for each in results], "µs", note=note)
 
 
-def compare(peer, pairs):
+def compare(peer, batch, pairs):
     """Rows about pairs of (ours, theirs)."""
-    goal = GOALS.get(peer.NAME)
+    goal = GOALS.get(peer.NAME) if batch == 200 else None
     for what, unit, figure in (("readings a second", "/s", lambda each: each.rate),
                                ("server's CPU a reading", "µs", lambda each: each.cpu_us)):
         rate = unit == "/s"
         our = [figure(each) for each, _ in pairs]
         their = statistics.median(figure(each) for _, each in pairs)
         ratio = statistics.median(figure(each) / figure(other) for each, other in pairs)
-        yield row(f"beside {peer.NAME}: {what}", our, unit,
+        yield row(f"beside {peer.NAME}, {batch} a record: {what}", our, unit,
                   peer=f"{peer.NAME} {their:,.{0 if rate else 2}f} {unit}: {ratio:.2f} ×",
-                  goal=f"over {goal:g} × its rate" if goal and rate else "",
+                  goal=f"over {goal} × its rate" if goal and rate else "",
                   met=ratio > goal if goal and rate else None)
+
+
+def beside(place, runs, peer):
+    for batch, amount in AMOUNTS.items():
+        pairs = []
+        for number in range(runs):
+            place.progress(f"ingest: beside {peer.NAME}, {batch} a record, run {number + 1}")
+            pairs.append((ours(place, COMPARED, batch, amount),
+                          theirs(place, peer, COMPARED, batch, amount)))
+        yield from compare(peer, batch, pairs)
 
 
 def measure(place, runs, peers):
@@ -98,8 +110,4 @@ def measure(place, runs, peers):
                     "one run; the server answers nothing")
     for peer in peers:
         with place.failures.kept(f"ingest beside {peer.NAME}"):
-            pairs = []
-            for number in range(runs):
-                place.progress(f"ingest: beside {peer.NAME}, run {number + 1} of {runs}")
-                pairs.append((ours(place, *COMPARED), theirs(place, peer, *COMPARED)))
-            yield from compare(peer, pairs)
+            yield from beside(place, runs, peer)

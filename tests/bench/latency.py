@@ -15,7 +15,7 @@ NAME = "latency"
 TITLE = "time until one reading is acknowledged, beside the disk's own sync"
 
 # (readings a second, sessions that share them, seconds of a run)
-RATES = ((1, 1, 8), (100, 100, 5), (1000, 100, 4))
+RATES = ((1, 1, 6), (100, 100, 4), (1000, 100, 3))
 SHARES = (("p50", "median"), ("p99", "p99"), ("p999", "p99.9"), ("max", "most"))
 GOAL = 2.0
 

@@ -136,6 +136,7 @@ class ListsTest(unittest.TestCase):
         known = {"--csr", "--new-key", "--days", "--crl-days", "--ca-key", "--all", "--output",
                  "--preset", "--build", "--install", "--now", "--system", "--home-dir", "--shell",
                  "--quick", "--leg", "--cflags", "--libs", "--list"}
+        known |= set(re.findall(r"^#   (--[a-z-]+)", docs.source("scripts/bench.sh"), re.MULTILINE))
         for script in ("chaos/chaos.py", "chaos/storm.py", "strangers/strangers.py"):
             known |= set(re.findall(r'add_argument\(\s*"(--[a-z-]+)"',
                                     docs.source(f"tests/system/{script}")))

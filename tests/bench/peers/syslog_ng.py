@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """syslog-ng: lines over TLS into a file, which it doesn't sync. With flow control nothing is
-dropped: the windows of all connections together fit into the destination's queue."""
+dropped: the windows of all connections together fit into the destination's queue. Batches are as
+large as it profits from."""
 
 from peers import Peer
 
@@ -10,18 +11,18 @@ options {{ use-dns(no); keep-hostname(yes); stats-freq(0); }};
 source sensors {{
     syslog(
         ip("127.0.0.1") port({port}) transport("tls")
-        max-connections({connections}) log-iw-size({window})
+        max-connections({connections}) log-iw-size({window}) log-fetch-limit(1000)
         tls(
             key-file("{certificates}/server.key") cert-file("{certificates}/server.crt")
             ca-file("{certificates}/ca.crt") peer-verify(required-trusted)
         )
     );
 }};
-destination lines {{ file("{file}" log-fifo-size({window})); }};
+destination lines {{ file("{file}" log-fifo-size({window}) flush-lines(1000)); }};
 log {{ source(sensors); destination(lines); flags(flow-control); }};
 """
 CONNECTIONS = 2000
-WINDOW = 100 * CONNECTIONS
+WINDOW = 1000 * CONNECTIONS
 
 
 class SyslogNg(Peer):
