@@ -3,8 +3,8 @@
 #
 # bench.sh [--peers | --fetch-peers] [OPTION]... -- builds sensorlink and measures it.
 #
-# Installs what the build lacks, builds in build/default (for size in build/small) and prints a table
-# for each point; with peers that takes a quarter of an hour. docs/benchmarks.md says what is
+# Installs what the build lacks, builds in build/default (for size in build/small) and prints a
+# table for each point; with peers that takes a quarter of an hour. docs/benchmarks.md says what is
 # measured and how to read it.
 #
 #   --peers          compare with the peers that are here, a Debian package each; which package is
@@ -82,6 +82,7 @@ done
 scripts/install-deps.sh build test || exit
 step cmake --preset default -G Ninja
 step cmake --build build/default
-step cmake --preset default -B build/small -G Ninja -DCMAKE_BUILD_TYPE=MinSizeRel -DSENSORLINK_TESTS=OFF
+step cmake --preset default -B build/small -G Ninja -DCMAKE_BUILD_TYPE=MinSizeRel \
+    -DSENSORLINK_TESTS=OFF
 step cmake --build build/small
 exec python3 tests/bench/bench.py --build build/default --fetched "$FETCHED" "${options[@]}"

@@ -108,7 +108,8 @@ def measure(place, runs, peers):
     del runs, peers  # sizes don't vary, and peers aren't clients
     if not said("size", "--version"):
         raise RuntimeError("there is no command size (package binutils)")
-    yield row("sensorlink-client, stripped", stripped(place, place.bin / "sensorlink-client"), "KiB")
+    yield row("sensorlink-client, stripped", stripped(place, place.bin / "sensorlink-client"),
+              "KiB")
     yield row("a program with the library, stripped", stripped(place, place.bench / "bench_sensor"),
               "KiB", note="tests/bench/bench_sensor.c")
     certificates = place.certificates()

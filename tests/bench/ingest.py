@@ -71,7 +71,8 @@ def theirs(place, peer, sessions, batch, amount=SECONDS):
 
 def rows(what, results, note=""):
     yield row(f"{what}: readings a second", [each.rate for each in results], "/s", note=note)
-    yield row(f"{what}: server's CPU a reading", [each.cpu_us for each in results], "µs", note=note)
+    yield row(f"{what}: server's CPU a reading", [each.cpu_us for each in results], "µs",
+              note=note)
 
 
 def compare(peer, batch, pairs):

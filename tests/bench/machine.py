@@ -43,7 +43,8 @@ def system():
 
 
 def file_system(folder):
-    return said("findmnt", "-no", "FSTYPE", "-T", str(folder)) or "unknown"
+    kind = said("findmnt", "-no", "FSTYPE", "-T", str(folder)) or "unknown"
+    return kind + (" (memory: a sync costs nothing)" if kind == "tmpfs" else "")
 
 
 def compiler(build):
