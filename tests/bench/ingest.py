@@ -31,14 +31,10 @@ class Result:
         self.cpu_us = 1e6 * cpu_seconds / readings
 
 
-def load(place, sessions, batch, amount, *options, port, pids):
-    return place.load("--sessions", sessions, "--batch", batch, *amount, "--pid",
-                      ",".join(map(str, pids)), *options, port=port)
-
-
 def ours(place, sessions, batch, amount=SECONDS):
     with place.server(*PER_ADDRESS) as server:
-        done = load(place, sessions, batch, amount, port=server.port, pids=[server.pid])
+        done = place.load("--sessions", sessions, "--batch", batch, *amount, "--resume", "--pid",
+                          server.pid, port=server.port)
         stored = server.count()
     if not done["readings"] == done["acknowledged"] == stored:
         raise RuntimeError(f"sent {done['readings']}, acknowledged {done['acknowledged']}, "
@@ -49,8 +45,8 @@ def ours(place, sessions, batch, amount=SECONDS):
 def plain(place, sessions, batch):
     """Plain lines are answered by nothing: all is stored once the server has ended in order."""
     with place.server(*PER_ADDRESS) as server:
-        done = load(place, sessions, batch, SECONDS, "--mode", "plain", port=server.port,
-                    pids=[server.pid])
+        done = place.load("--mode", "plain", "--sessions", sessions, "--batch", batch, *SECONDS,
+                          "--pid", server.pid, port=server.port)
     stored = server.count()
     if done["readings"] != stored:
         raise RuntimeError(f"sent {done['readings']}, stored {stored}")
@@ -58,15 +54,17 @@ def plain(place, sessions, batch):
 
 
 def theirs(place, peer, sessions, batch, amount=SECONDS):
+    """It is over once all lines are in the file, which may be a while after the last was sent."""
+    begun = {}
     with peer.start(place) as running:
-        done = load(place, sessions, batch, amount, "--mode", peer.MODE, port=running.port,
-                    pids=running.pids())
-        ended, spent = time.time(), running.cpu_seconds()
+        def begin():
+            begun.update(at=time.time(), spent=running.cpu_seconds())
+        done = place.load("--mode", peer.MODE, "--sessions", sessions, "--batch", batch, *amount,
+                          port=running.port, begin=begin)
         written = running.wait_lines(done["readings"])
-        seconds = done["seconds"] + max(0, written - ended)
-        cpu_seconds = done["peer_cpu_seconds"] + running.cpu_seconds() - spent
+        spent = running.cpu_seconds() - begun["spent"]
     running.file.unlink()
-    return Result(done["readings"], seconds, cpu_seconds)
+    return Result(done["readings"], written - begun["at"], spent)
 
 
 def rows(what, results, note=""):

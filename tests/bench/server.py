@@ -144,11 +144,22 @@ class Place:
             self.bench / "bench_load", "--connect", f"127.0.0.1:{port}", "--cafile",
             certificates / "ca.crt", "--certs", certificates / "sensors", *options)]
 
-    def load(self, *options, port, certificates=None, deadline=120):
-        """Runs bench_load to its end; what it printed, as a dict. No session may fail."""
-        done = subprocess.run(
-            self.load_command(*options, port=port, certificates=certificates),
-            capture_output=True, text=True, timeout=deadline, check=False)
-        if done.returncode != 0 or not done.stdout.strip():
-            raise RuntimeError(f"bench_load ended with {done.returncode}: {done.stderr[-2000:]}")
-        return json.loads(done.stdout[done.stdout.index("{"):])
+    def load(self, *options, port, certificates=None, begin=None, deadline=120):
+        """Runs bench_load to its end; what it printed, as a dict. No session may fail.
+
+        `begin` is called once all sessions are open, before what is measured.
+        """
+        options += ("--hold",) if begin else ()
+        with subprocess.Popen(
+                self.load_command(*options, port=port, certificates=certificates), text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                if begin and process.stdout.readline():
+                    begin()
+                said, complaint = process.communicate("\n", timeout=deadline)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode != 0:
+            raise RuntimeError(f"bench_load ended with {process.returncode}: {complaint[-2000:]}")
+        return json.loads(said)

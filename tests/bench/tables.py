@@ -11,7 +11,7 @@ NUMBERS = (1, 3)  # columns that end at the right
 
 def number(value):
     """Three digits that count, at least; thousands apart."""
-    for least, form in ((100, ",.0f"), (10, ".1f"), (1, ".2f")):
+    for least, form in ((100, ",.0f"), (10, ".1f"), (1, ".2f"), (0.1, ".3f")):
         if abs(value) >= least:
             return format(value, form)
     return format(value, ".3g")

@@ -130,9 +130,6 @@ class Running:
             return False
         wait_for(connect, 20, f"a listener on {port or self.port}")
 
-    def pids(self):
-        return [process.pid for process in self.processes]
-
     def cpu_seconds(self):
         return sum(process.cpu_seconds() for process in self.processes)
 
