@@ -12,6 +12,7 @@
 #include "base/options.h"
 #include "programs/report.h"
 #include "server/check.h"
+#include "server/memory.h"
 #include "server/server.h"
 #include "server/user.h"
 #include "tls/expiry.h"
@@ -155,6 +156,7 @@ static int serve(struct arguments *arguments)
     struct sl_log *log = NULL;
     enum sl_status status;
 
+    sl_memory_prepare();
     if (arguments->user != NULL) {
         status = sl_user_become(arguments->user, error, sizeof error);
         if (status != SL_OK)

@@ -11,7 +11,11 @@
 #include "server/connection.h"
 #include "server/wheel.h"
 
-enum { HANDSHAKES_NICE = 10, CLOCK_SET_MS = 1000 };
+enum {
+    HANDSHAKES_NICE = 10,
+    CLOCK_SET_MS = 1000,
+    PORTION = 64 /* connections that are looked at in one go: others have readings meanwhile */
+};
 
 struct sl_worker {
     struct sl_shared *shared;
@@ -32,7 +36,8 @@ struct sl_worker {
     bool drained; /* connections were told */
     int64_t drain_deadline_ms;
     int64_t clock_ahead_ms;        /* the wall clock of the monotonic one, at the last tick */
-    struct sl_listed *connections; /* all of them */
+    struct sl_listed *connections; /* all of them, but for these: */
+    struct sl_listed *unseen;      /* to be looked at, because trust or the clock has changed */
     struct sl_listed *agains;      /* a turn is due without an event */
     struct sl_listed *waiting;     /* for room in the committer's queue */
     struct sl_listed *gone;
@@ -100,26 +105,53 @@ static void yield_streams(struct sl_worker *worker)
     }
 }
 
-static void review(struct sl_worker *worker)
+/* Moves all members of a list to the front of another. */
+static void add_all(struct sl_listed **to, struct sl_listed **from)
 {
-    struct sl_listed *next;
+    struct sl_connection *connection;
 
-    for (struct sl_listed *at = worker->connections; at != NULL; at = next) {
-        next = at->next;
-        sl_connection_review(at->owner);
+    while ((connection = sl_list_take(from)) != NULL)
+        sl_list_put(to, &connection->listed, connection);
+}
+
+/* Looks at the next few of those that have to be looked at. */
+static void look_on(struct sl_worker *worker)
+{
+    int64_t now_ms = sl_loop_now_ms(worker->loop);
+    struct sl_connection *connection;
+
+    for (int i = 0; i < PORTION && (connection = sl_list_take(&worker->unseen)) != NULL; i++) {
+        sl_list_put(&worker->connections, &connection->listed, connection);
+        sl_connection_review(connection);
+        sl_connection_tick(connection, now_ms);
     }
+    if (worker->unseen != NULL)
+        sl_timer_start(worker->again, 0);
+}
+
+/* Trust or the clock has changed, which may concern anybody. */
+static void look_at_all(struct sl_worker *worker)
+{
+    add_all(&worker->unseen, &worker->connections);
+    look_on(worker);
 }
 
 static void drain(struct sl_worker *worker)
 {
     struct sl_listed *next;
 
+    add_all(&worker->connections, &worker->unseen);
     worker->drained = true;
     worker->drain_deadline_ms = sl_loop_now_ms(worker->loop) + worker->shared->limits.drain_ms;
     for (struct sl_listed *at = worker->connections; at != NULL; at = next) {
         next = at->next;
         sl_connection_drain(at->owner);
     }
+}
+
+static bool is_empty(const struct sl_worker *worker)
+{
+    return worker->connections == NULL && worker->unseen == NULL;
 }
 
 /* At the end of each callback: frees what went, and ends the loop after the last goodbye. */
@@ -132,13 +164,13 @@ static void settle(struct sl_worker *worker)
         yield_streams(worker);
     while ((connection = sl_list_take(&worker->gone)) != NULL)
         sl_connection_free(connection);
-    if (worker->drained && worker->connections == NULL)
+    if (worker->drained && is_empty(worker))
         sl_loop_stop(worker->loop);
 }
 
 static void tick_on(struct sl_worker *worker)
 {
-    if (worker->ticking || worker->connections == NULL)
+    if (worker->ticking || is_empty(worker))
         return;
     worker->ticking = true;
     sl_timer_start(worker->tick, SL_WHEEL_SLOT_MS);
@@ -154,7 +186,7 @@ static void on_wake(void *ctx)
         retry(worker);
     yield_streams(worker);
     if (atomic_exchange(&worker->review, false))
-        review(worker);
+        look_at_all(worker);
     if (atomic_load(&worker->draining) && !worker->drained)
         drain(worker);
     tick_on(worker);
@@ -170,13 +202,14 @@ static bool clock_was_set(struct sl_worker *worker, int64_t now_ms)
     return worker->clock_ahead_ms - before_ms >= CLOCK_SET_MS;
 }
 
-static void tick_all(struct sl_worker *worker, int64_t now_ms)
+/* The time for goodbyes is up. */
+static void cut_off(struct sl_worker *worker)
 {
     struct sl_listed *next;
 
     for (struct sl_listed *at = worker->connections; at != NULL; at = next) {
         next = at->next;
-        sl_connection_tick(at->owner, now_ms);
+        sl_connection_tick(at->owner, INT64_MAX);
     }
 }
 
@@ -189,9 +222,9 @@ static void on_tick(void *ctx)
 
     worker->ticking = false;
     if (worker->drained && now_ms >= worker->drain_deadline_ms)
-        tick_all(worker, INT64_MAX);
+        cut_off(worker);
     else if (clock_was_set(worker, now_ms))
-        tick_all(worker, now_ms);
+        look_at_all(worker);
     sl_wheel_turn(&worker->wheel, now_ms, &due);
     while ((connection = sl_list_take(&due)) != NULL)
         sl_connection_tick(connection, now_ms);
@@ -208,6 +241,8 @@ static void on_again(void *ctx)
     sl_list_move(&worker->agains, &due);
     while ((connection = sl_list_take(&due)) != NULL)
         sl_connection_turn(connection);
+    if (worker->unseen != NULL)
+        look_on(worker);
     settle(worker);
 }
 
