@@ -169,8 +169,6 @@ static int serve(struct arguments *arguments)
         return EX_CANTCREAT;
     }
     arguments->server.log = log;
-    arguments->server.io_threads = (size_t)arguments->io_threads;
-    arguments->server.handshake_threads = (size_t)arguments->handshake_threads;
     status = sl_server_open(&arguments->server, &server, error);
     if (status == SL_OK) {
         sl_server_run(server);
@@ -227,6 +225,8 @@ static int act(struct arguments *arguments, const struct sl_options *options)
     arguments->server.confine = strcmp(arguments->confine, "yes") == 0;
     arguments->server.move_aside = strcmp(arguments->on_corrupt, "move-aside") == 0;
     arguments->server.log_file = arguments->log_file;
+    arguments->server.io_threads = (size_t)arguments->io_threads;
+    arguments->server.handshake_threads = (size_t)arguments->handshake_threads;
     take_addresses(arguments);
     return arguments->check ? check(arguments) : serve(arguments);
 }
