@@ -12,6 +12,7 @@
 #include "base/options.h"
 #include "programs/report.h"
 #include "server/check.h"
+#include "server/memory.h"
 #include "server/server.h"
 #include "server/user.h"
 #include "tls/expiry.h"
@@ -155,6 +156,7 @@ static int serve(struct arguments *arguments)
     struct sl_log *log = NULL;
     enum sl_status status;
 
+    sl_memory_prepare();
     if (arguments->user != NULL) {
         status = sl_user_become(arguments->user, error, sizeof error);
         if (status != SL_OK)
@@ -167,8 +169,6 @@ static int serve(struct arguments *arguments)
         return EX_CANTCREAT;
     }
     arguments->server.log = log;
-    arguments->server.io_threads = (size_t)arguments->io_threads;
-    arguments->server.handshake_threads = (size_t)arguments->handshake_threads;
     status = sl_server_open(&arguments->server, &server, error);
     if (status == SL_OK) {
         sl_server_run(server);
@@ -225,6 +225,8 @@ static int act(struct arguments *arguments, const struct sl_options *options)
     arguments->server.confine = strcmp(arguments->confine, "yes") == 0;
     arguments->server.move_aside = strcmp(arguments->on_corrupt, "move-aside") == 0;
     arguments->server.log_file = arguments->log_file;
+    arguments->server.io_threads = (size_t)arguments->io_threads;
+    arguments->server.handshake_threads = (size_t)arguments->handshake_threads;
     take_addresses(arguments);
     return arguments->check ? check(arguments) : serve(arguments);
 }

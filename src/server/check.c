@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,21 +88,19 @@ static void check_log(const char *path, struct sl_checklist *list)
 
 static void check_descriptors(const struct sl_server_config *config, struct sl_checklist *list)
 {
-    rlim_t wanted = (rlim_t)sl_server_descriptors(&config->limits);
-    struct rlimit limit;
+    int64_t wanted = sl_server_descriptors(config);
+    int64_t allowed = sl_server_raise_descriptors(wanted);
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    if (limit.rlim_max < wanted)
+    if (allowed < wanted)
         sl_checklist_add(list, SL_VERDICT_WARNING, "open files",
-                         "the system allows %llu, and --max-connections %lld needs %llu: raise the "
+                         "the system allows %lld, and --max-connections %lld needs %lld: raise the "
                          "limit (ulimit -Hn, LimitNOFILE=), or lower --max-connections",
-                         (unsigned long long)limit.rlim_max,
-                         (long long)config->limits.door.connections, (unsigned long long)wanted);
+                         (long long)allowed, (long long)config->limits.door.connections,
+                         (long long)wanted);
     else
         sl_checklist_add(list, SL_VERDICT_OK, "open files",
-                         "the system allows the %llu that --max-connections %lld needs",
-                         (unsigned long long)wanted, (long long)config->limits.door.connections);
+                         "the system allows the %lld that --max-connections %lld needs",
+                         (long long)wanted, (long long)config->limits.door.connections);
 }
 
 static void check_ticket_keys(const struct sl_server_config *config, struct sl_checklist *list)

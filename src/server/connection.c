@@ -38,12 +38,57 @@ int64_t sl_connection_retry_ms(const struct sl_connection *connection, int64_t l
     return least_ms + (int64_t)(random % most_ms);
 }
 
+/*
+ * When something may be due while a sensor is in: the end of idleness, of its certificate or the
+ * first reminder of that, the end of its session, or more of its rate.
+ */
+static int64_t sensor_due_ms(const struct sl_connection *connection)
+{
+    const struct sl_server_limits *limits = &connection->shared->limits;
+    int64_t now_ms = sl_clock_monotonic_ms();
+    int64_t left_ms = (sl_peer_expires_us(connection->peer) - sl_clock_wall_us()) / 1000 + 1;
+    int64_t due_ms = connection->deadline_ms;
+
+    if (connection->held_back)
+        return now_ms;
+    if (left_ms > limits->expiry_warning_ms)
+        left_ms -= limits->expiry_warning_ms;
+    if (now_ms + left_ms < due_ms)
+        due_ms = now_ms + left_ms;
+    if (limits->session_ms > 0 && connection->admitted_ms + limits->session_ms < due_ms)
+        due_ms = connection->admitted_ms + limits->session_ms;
+    return due_ms;
+}
+
+/*
+ * A peer that says nothing at all may hold its place for a third of the time that a handshake has.
+ */
+static int64_t silence_over_ms(const struct sl_connection *connection)
+{
+    return connection->deadline_ms - connection->shared->limits.handshake_ms * 2 / 3;
+}
+
+/* Has it looked at again when something may be due. Called wherever that may be sooner now. */
+static void appoint(struct sl_connection *connection)
+{
+    int64_t due_ms = connection->deadline_ms;
+
+    if (connection->state == SL_CONNECTION_READING)
+        due_ms = sensor_due_ms(connection);
+    else if (connection->state == SL_CONNECTION_HANDSHAKE && sl_session_silent(connection->session))
+        due_ms = silence_over_ms(connection);
+    if (connection->state != SL_CONNECTION_GONE)
+        sl_worker_appoint(connection->worker, connection, due_ms);
+}
+
 void sl_connection_wait(struct sl_connection *connection, bool readable)
 {
     bool writable = !connection->dead && sl_session_waiting(connection->session) > 0;
 
-    if (connection->watch != NULL && sl_watch_set(connection->watch, readable, writable) != SL_OK)
-        connection->deadline_ms = 0; /* The next tick ends it. */
+    if (connection->watch == NULL || sl_watch_set(connection->watch, readable, writable) == SL_OK)
+        return;
+    connection->deadline_ms = 0; /* The next tick ends it. */
+    appoint(connection);
 }
 
 void sl_connection_enter(struct sl_connection *connection, enum sl_connection_state state)
@@ -72,9 +117,11 @@ void sl_connection_enter(struct sl_connection *connection, enum sl_connection_st
     case SL_CONNECTION_GONE:
         sl_watch_close(connection->watch);
         connection->watch = NULL;
+        sl_streams_leave(connection->shared->streams, connection);
         sl_worker_gone(connection->worker, connection);
         break;
     }
+    appoint(connection);
 }
 
 void sl_connection_leave(struct sl_connection *connection)
@@ -129,7 +176,6 @@ enum sl_status sl_connection_new(struct sl_shared *shared, int fd, const struct 
 void sl_connection_free(struct sl_connection *connection)
 {
     assert(connection->under_way == NULL);
-    sl_streams_leave(connection->shared->streams, connection);
     if (connection->state == SL_CONNECTION_HANDSHAKE)
         sl_door_authenticated(connection->shared->door, &connection->address);
     sl_door_leave(connection->shared->door, &connection->address);
@@ -186,6 +232,8 @@ static void take_readings(struct sl_connection *connection)
     if (status == SL_OK || (status == SL_LIMIT && !sl_intake_paused(connection)))
         sl_worker_again(connection->worker, connection);
     sl_connection_wait(connection, status != SL_LIMIT);
+    if (connection->held_back)
+        appoint(connection);
 }
 
 void sl_connection_turn(struct sl_connection *connection)
@@ -226,6 +274,7 @@ void sl_connection_adopted(struct sl_connection *connection, struct sl_worker *w
         sl_connection_leave(connection);
         return;
     }
+    appoint(connection);
     /* Trust may have changed on the way here, after the worker reviewed those it had. */
     sl_connection_review(connection);
     sl_connection_turn(connection);
@@ -323,23 +372,9 @@ static void watch_sensor(struct sl_connection *connection)
     }
 }
 
-/*
- * A peer that says nothing at all may hold its place for a third of the time that a handshake has.
- */
-static int64_t silence_over_ms(const struct sl_connection *connection)
+/* The time of its state is up. */
+static void time_up(struct sl_connection *connection)
 {
-    return connection->shared->limits.handshake_ms * 2 / 3;
-}
-
-void sl_connection_tick(struct sl_connection *connection, int64_t now_ms)
-{
-    if (connection->state == SL_CONNECTION_READING)
-        watch_sensor(connection);
-    if (connection->state == SL_CONNECTION_HANDSHAKE && sl_session_silent(connection->session) &&
-        now_ms >= connection->deadline_ms - silence_over_ms(connection))
-        connection->deadline_ms = now_ms;
-    if (now_ms < connection->deadline_ms && now_ms != INT64_MAX)
-        return;
     switch (connection->state) {
     case SL_CONNECTION_HANDSHAKE:
         sl_entrance_late(connection);
@@ -356,4 +391,16 @@ void sl_connection_tick(struct sl_connection *connection, int64_t now_ms)
     case SL_CONNECTION_GONE:
         break;
     }
+}
+
+void sl_connection_tick(struct sl_connection *connection, int64_t now_ms)
+{
+    if (connection->state == SL_CONNECTION_READING)
+        watch_sensor(connection);
+    if (connection->state == SL_CONNECTION_HANDSHAKE && sl_session_silent(connection->session) &&
+        now_ms >= silence_over_ms(connection))
+        connection->deadline_ms = now_ms;
+    if (now_ms >= connection->deadline_ms || now_ms == INT64_MAX)
+        time_up(connection);
+    appoint(connection);
 }

@@ -21,6 +21,7 @@
 
 #include <stdatomic.h>
 
+#include "base/list.h"
 #include "link/receiver.h"
 #include "net/loop.h"
 #include "net/socket.h"
@@ -39,11 +40,11 @@ enum sl_connection_state {
 };
 
 struct sl_connection {
-    struct sl_queue_item queued; /* first: in its next worker's queue */
-    struct sl_connection *next;  /* among its worker's connections */
-    struct sl_connection **place;
-    struct sl_connection *next_again;
-    bool again; /* a turn is due without an event */
+    struct sl_queue_item queued; /* first: in a queue of its worker's, to come in or to yield */
+    struct sl_listed listed;     /* among its worker's connections, or those that are gone */
+    struct sl_listed again;      /* a turn is due without an event */
+    struct sl_listed waiting;    /* for room in the committer's queue */
+    struct sl_listed timed;      /* sl_connection_tick() is due */
 
     struct sl_shared *shared;
     struct sl_worker *worker;
@@ -52,7 +53,7 @@ struct sl_connection {
     struct sl_address address;
     char address_text[SL_ADDRESS_TEXT_SIZE];
     enum sl_connection_state state;
-    int64_t deadline_ms; /* when the state's time is up */
+    int64_t deadline_ms; /* when the state's time is up; where it comes nearer, see appoint() */
 
     struct sl_session *session;
     struct sl_peer *peer;      /* null until admitted */
@@ -73,7 +74,6 @@ struct sl_connection {
     atomic_bool superseded; /* a newer session has this stream; set by streams.c in any thread */
     bool proved;  /* one number sent again was compared in this session; the others needn't be */
     bool proving; /* nothing is acknowledged until the answer is there */
-    bool no_room; /* the committer's queue was full */
     bool parted;  /* close_notify is on its way */
     bool dead;    /* the session or transport is broken: nothing more can be sent */
     const char *end_reason; /* for the `bye`; null where the peer ended it. Static storage */
@@ -131,7 +131,7 @@ void sl_connection_yield(struct sl_connection *connection);
 /* The server shuts down. */
 void sl_connection_drain(struct sl_connection *connection);
 
-/* Its time is up? */
+/* Is anything due? INT64_MAX: its time is up in any case. Makes its next appointment. */
 void sl_connection_tick(struct sl_connection *connection, int64_t now_ms);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "server/rates.h"
 #include "server/streams.h"
+#include "server/worker.h"
 
 enum {
     CHUNK = SL_SESSION_RECORD_MAX + 1, /* one record's content */
@@ -322,9 +323,10 @@ void sl_intake_submit(struct sl_connection *connection)
     connection->filling = NULL;
     connection->under_way = batch;
     status = sl_committer_submit(connection->shared->committer, batch);
-    connection->no_room = status == SL_LIMIT;
     if (status == SL_OK)
         return;
+    if (status == SL_LIMIT)
+        sl_worker_wait_for_room(connection->worker, connection);
     connection->under_way = NULL;
     connection->filling = batch;
 }

@@ -20,7 +20,13 @@
 #include "server/user.h"
 #include "server/worker.h"
 
-enum { DEFAULT_PORT = 23456, DESCRIPTORS_KEPT = 64, TELL_EVERY_MS = 1000, CONFINE_PATHS = 8 };
+enum {
+    DEFAULT_PORT = 23456,
+    DESCRIPTORS_KEPT = 64,    /* for files, listeners and what libraries open */
+    DESCRIPTORS_A_THREAD = 4, /* its loop's */
+    TELL_EVERY_MS = 1000,
+    CONFINE_PATHS = 8
+};
 
 struct sl_server {
     struct sl_shared shared;
@@ -112,24 +118,48 @@ static void on_reopen_signal(void *ctx, int signum)
         sl_log_line(server->shared.log, SL_LOG_ERROR, "the log file can't be opened again");
 }
 
-int64_t sl_server_descriptors(const struct sl_server_limits *limits)
+int64_t sl_server_descriptors(const struct sl_server_config *config)
 {
-    return limits->door.connections + DESCRIPTORS_KEPT;
+    int64_t threads = (int64_t)(config->io_threads + config->handshake_threads);
+
+    return config->limits.door.connections + DESCRIPTORS_KEPT + DESCRIPTORS_A_THREAD * threads;
 }
 
-/* As many descriptors as connections need, as far as the system lets us. */
-static void raise_descriptors(struct sl_server *server)
+int64_t sl_server_raise_descriptors(int64_t wanted)
 {
-    rlim_t wanted = (rlim_t)sl_server_descriptors(&server->shared.limits);
+    rlim_t most = (rlim_t)wanted;
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= most)
+        return wanted;
+    /* Root may have the hard limit raised too. */
+    if (limit.rlim_max < most && setrlimit(RLIMIT_NOFILE, &(struct rlimit){most, most}) == 0)
+        return wanted;
+    limit.rlim_cur = limit.rlim_max < most ? limit.rlim_max : most;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (int64_t)limit.rlim_cur : wanted;
+}
+
+/*
+ * As many descriptors as connections need. Where there are fewer, connections are turned away
+ * before there is none left for the store.
+ */
+static void raise_descriptors(struct sl_server *server, const struct sl_server_config *config)
+{
+    int64_t *connections = &server->shared.limits.door.connections;
+    int64_t wanted = sl_server_descriptors(config);
+    int64_t allowed = sl_server_raise_descriptors(wanted);
+
+    if (allowed >= wanted)
         return;
-    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
-        sl_log_line(server->shared.log, SL_LOG_WARNING,
-                    "the system allows %llu open files, which is less than --max-connections needs",
-                    (unsigned long long)limit.rlim_cur);
+    *connections -= wanted - allowed;
+    if (*connections < 1)
+        *connections = 1;
+    sl_log_line(server->shared.log, SL_LOG_WARNING,
+                "the system allows %lld open files: %lld connections may come in, and not the %lld "
+                "of --max-connections; raise the limit (ulimit -Hn, LimitNOFILE=)",
+                (long long)allowed, (long long)*connections,
+                (long long)config->limits.door.connections);
 }
 
 /* A damaged store stops the server, or is moved aside, which is said: it is never deleted. */
@@ -197,7 +227,7 @@ static enum sl_status start_threads(struct sl_server *server, const struct sl_se
                                     char *error)
 {
     struct sl_shared *shared = &server->shared;
-    enum sl_status status = sl_door_new(config->limits.door, &shared->door);
+    enum sl_status status = sl_door_new(shared->limits.door, &shared->door);
 
     if (status == SL_OK)
         status = start_committer(server);
@@ -389,7 +419,7 @@ enum sl_status sl_server_open(const struct sl_server_config *config, struct sl_s
     (void)pthread_mutex_init(&made->shared.tell_lock, NULL);
     made->told_ms = sl_clock_monotonic_ms() - TELL_EVERY_MS;
     tell_where(made);
-    raise_descriptors(made);
+    raise_descriptors(made, config);
     status = set_up(made, config, error);
     if (status != SL_OK) {
         (void)sl_server_close(made);

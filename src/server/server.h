@@ -54,13 +54,15 @@ SL_MUST_USE enum sl_status sl_server_open(const struct sl_server_config *config,
 /*
  * What --check shares with the server: where it listens if not told; an address of --listen
  * (SL_BAD_INPUT: `error` has one sentence); whether `store` can be a file (SQLite has names for
- * what isn't one); how many descriptors these limits need.
+ * what isn't one); how many descriptors its connections and threads need, and how many of so many
+ * this process has after its limit was raised as far as the system lets us.
  */
 #define SL_SERVER_LISTEN_DEFAULT "[::]"
 SL_MUST_USE enum sl_status sl_server_parse_address(const char *text, struct sl_address *address,
                                                    char error[static SL_SERVER_ERROR_SIZE]);
 bool sl_server_store_is_file(const char *store);
-int64_t sl_server_descriptors(const struct sl_server_limits *limits);
+int64_t sl_server_descriptors(const struct sl_server_config *config);
+int64_t sl_server_raise_descriptors(int64_t wanted);
 
 /*
  * What would be left of the rights of this process after it became `user` (null: nobody else) and

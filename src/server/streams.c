@@ -69,8 +69,8 @@ static enum sl_status take_locked(struct sl_streams *streams, int64_t stream_id,
         bool newer = opening > entry->opening;
         struct sl_connection *older = newer ? entry->connection : connection;
 
-        atomic_store(&older->superseded, true);
-        sl_worker_superseded(older->worker);
+        if (!atomic_exchange(&older->superseded, true))
+            sl_worker_superseded(older->worker, older);
         if (!newer)
             return SL_OK;
     }

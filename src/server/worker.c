@@ -7,44 +7,51 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "server/connection.h"
+#include "server/wheel.h"
 
-enum { TICK_MS = 100, HANDSHAKES_NICE = 10 };
+enum {
+    HANDSHAKES_NICE = 10,
+    CLOCK_SET_MS = 1000,
+    PORTION = 64 /* connections that are looked at in one go: others have readings meanwhile */
+};
 
 struct sl_worker {
     struct sl_shared *shared;
     enum sl_worker_kind kind;
     struct sl_loop *loop;
     struct sl_inbox *inbox;
-    struct sl_timer *tick;  /* runs while there are connections */
+    struct sl_timer *tick; /* runs while there are connections */
+    bool ticking;
     struct sl_timer *again; /* runs when a turn is due without an event */
     struct sl_queue adopted;
     struct sl_queue answers;
+    struct sl_queue superseded;
+    atomic_bool wants_room; /* somebody waits for room in the committer's queue */
     atomic_bool room;
-    atomic_bool superseded;
     atomic_bool review;
     atomic_bool draining;
     atomic_size_t load;
     bool drained; /* connections were told */
     int64_t drain_deadline_ms;
-    struct sl_connection *connections;
-    struct sl_connection *agains;
-    struct sl_connection *gone;
+    int64_t clock_ahead_ms;        /* the wall clock of the monotonic one, at the last tick */
+    struct sl_listed *connections; /* all of them, but for these: */
+    struct sl_listed *unseen;      /* to be looked at, because trust or the clock has changed */
+    struct sl_listed *agains;      /* a turn is due without an event */
+    struct sl_listed *waiting;     /* for room in the committer's queue */
+    struct sl_listed *gone;
+    struct sl_wheel wheel; /* whose time is up when */
     pthread_t thread;
 };
 
 static void unlink_connection(struct sl_worker *worker, struct sl_connection *connection)
 {
-    *connection->place = connection->next;
-    if (connection->next != NULL)
-        connection->next->place = connection->place;
+    sl_list_leave(&connection->listed);
+    sl_list_leave(&connection->again);
+    sl_list_leave(&connection->waiting);
+    sl_list_leave(&connection->timed);
     (void)atomic_fetch_sub(&worker->load, 1);
-    for (struct sl_connection **at = &worker->agains; *at != NULL; at = &(*at)->next_again)
-        if (*at == connection) {
-            *at = connection->next_again;
-            break;
-        }
-    connection->again = false;
 }
 
 static void take_adopted(struct sl_worker *worker)
@@ -55,11 +62,7 @@ static void take_adopted(struct sl_worker *worker)
         struct sl_connection *connection = (struct sl_connection *)item;
 
         item = item->next;
-        connection->next = worker->connections;
-        connection->place = &worker->connections;
-        if (connection->next != NULL)
-            connection->next->place = &connection->next;
-        worker->connections = connection;
+        sl_list_put(&worker->connections, &connection->listed, connection);
         sl_connection_adopted(connection, worker);
         if (worker->drained)
             sl_connection_drain(connection);
@@ -78,61 +81,99 @@ static void take_answers(struct sl_worker *worker)
     }
 }
 
-/* The queue has room: whoever was refused tries again. */
+/* The queue has room: whoever was refused tries again, and waits again where it's full again. */
 static void retry(struct sl_worker *worker)
 {
-    struct sl_connection *next;
+    struct sl_listed *due;
+    struct sl_connection *connection;
 
-    for (struct sl_connection *at = worker->connections; at != NULL; at = next) {
-        next = at->next;
-        if (at->no_room)
-            sl_connection_turn(at);
-    }
+    atomic_store(&worker->wants_room, false);
+    sl_list_move(&worker->waiting, &due);
+    while ((connection = sl_list_take(&due)) != NULL)
+        sl_connection_turn(connection);
 }
 
 static void yield_streams(struct sl_worker *worker)
 {
-    struct sl_connection *next;
+    struct sl_queue_item *item = sl_queue_take(&worker->superseded);
 
-    for (struct sl_connection *at = worker->connections; at != NULL; at = next) {
-        next = at->next;
-        sl_connection_yield(at);
+    while (item != NULL) {
+        struct sl_connection *connection = (struct sl_connection *)item;
+
+        item = item->next;
+        sl_connection_yield(connection);
     }
 }
 
-static void review(struct sl_worker *worker)
+/* Moves all members of a list to the front of another. */
+static void add_all(struct sl_listed **to, struct sl_listed **from)
 {
-    struct sl_connection *next;
+    struct sl_connection *connection;
 
-    for (struct sl_connection *at = worker->connections; at != NULL; at = next) {
-        next = at->next;
-        sl_connection_review(at);
+    while ((connection = sl_list_take(from)) != NULL)
+        sl_list_put(to, &connection->listed, connection);
+}
+
+/* Looks at the next few of those that have to be looked at. */
+static void look_on(struct sl_worker *worker)
+{
+    int64_t now_ms = sl_loop_now_ms(worker->loop);
+    struct sl_connection *connection;
+
+    for (int i = 0; i < PORTION && (connection = sl_list_take(&worker->unseen)) != NULL; i++) {
+        sl_list_put(&worker->connections, &connection->listed, connection);
+        sl_connection_review(connection);
+        sl_connection_tick(connection, now_ms);
     }
+    if (worker->unseen != NULL)
+        sl_timer_start(worker->again, 0);
+}
+
+/* Trust or the clock has changed, which may concern anybody. */
+static void look_at_all(struct sl_worker *worker)
+{
+    add_all(&worker->unseen, &worker->connections);
+    look_on(worker);
 }
 
 static void drain(struct sl_worker *worker)
 {
-    struct sl_connection *next;
+    struct sl_listed *next;
 
+    add_all(&worker->connections, &worker->unseen);
     worker->drained = true;
     worker->drain_deadline_ms = sl_loop_now_ms(worker->loop) + worker->shared->limits.drain_ms;
-    for (struct sl_connection *at = worker->connections; at != NULL; at = next) {
+    for (struct sl_listed *at = worker->connections; at != NULL; at = next) {
         next = at->next;
-        sl_connection_drain(at);
+        sl_connection_drain(at->owner);
     }
+}
+
+static bool is_empty(const struct sl_worker *worker)
+{
+    return worker->connections == NULL && worker->unseen == NULL;
 }
 
 /* At the end of each callback: frees what went, and ends the loop after the last goodbye. */
 static void settle(struct sl_worker *worker)
 {
-    while (worker->gone != NULL) {
-        struct sl_connection *connection = worker->gone;
+    struct sl_connection *connection;
 
-        worker->gone = connection->next;
+    /* Who is gone has left its stream, so it isn't queued any more after this. */
+    if (worker->gone != NULL)
+        yield_streams(worker);
+    while ((connection = sl_list_take(&worker->gone)) != NULL)
         sl_connection_free(connection);
-    }
-    if (worker->drained && worker->connections == NULL)
+    if (worker->drained && is_empty(worker))
         sl_loop_stop(worker->loop);
+}
+
+static void tick_on(struct sl_worker *worker)
+{
+    if (worker->ticking || is_empty(worker))
+        return;
+    worker->ticking = true;
+    sl_timer_start(worker->tick, SL_WHEEL_SLOT_MS);
 }
 
 static void on_wake(void *ctx)
@@ -143,46 +184,65 @@ static void on_wake(void *ctx)
     take_answers(worker);
     if (atomic_exchange(&worker->room, false))
         retry(worker);
-    if (atomic_exchange(&worker->superseded, false))
-        yield_streams(worker);
+    yield_streams(worker);
     if (atomic_exchange(&worker->review, false))
-        review(worker);
+        look_at_all(worker);
     if (atomic_load(&worker->draining) && !worker->drained)
         drain(worker);
-    if (worker->connections != NULL)
-        sl_timer_start(worker->tick, TICK_MS);
+    tick_on(worker);
     settle(worker);
+}
+
+/* Certificates end by the wall clock: where that was set ahead, anybody's may have ended. */
+static bool clock_was_set(struct sl_worker *worker, int64_t now_ms)
+{
+    int64_t before_ms = worker->clock_ahead_ms;
+
+    worker->clock_ahead_ms = sl_clock_wall_us() / 1000 - now_ms;
+    return worker->clock_ahead_ms - before_ms >= CLOCK_SET_MS;
+}
+
+/* The time for goodbyes is up. */
+static void cut_off(struct sl_worker *worker)
+{
+    struct sl_listed *next;
+
+    for (struct sl_listed *at = worker->connections; at != NULL; at = next) {
+        next = at->next;
+        sl_connection_tick(at->owner, INT64_MAX);
+    }
 }
 
 static void on_tick(void *ctx)
 {
     struct sl_worker *worker = ctx;
     int64_t now_ms = sl_loop_now_ms(worker->loop);
-    bool late = worker->drained && now_ms >= worker->drain_deadline_ms;
-    struct sl_connection *next;
+    struct sl_listed *due = NULL;
+    struct sl_connection *connection;
 
-    for (struct sl_connection *at = worker->connections; at != NULL; at = next) {
-        next = at->next;
-        sl_connection_tick(at, late ? INT64_MAX : now_ms);
-    }
-    if (worker->connections != NULL)
-        sl_timer_start(worker->tick, TICK_MS);
+    worker->ticking = false;
+    if (worker->drained && now_ms >= worker->drain_deadline_ms)
+        cut_off(worker);
+    else if (clock_was_set(worker, now_ms))
+        look_at_all(worker);
+    sl_wheel_turn(&worker->wheel, now_ms, &due);
+    while ((connection = sl_list_take(&due)) != NULL)
+        sl_connection_tick(connection, now_ms);
+    tick_on(worker);
     settle(worker);
 }
 
 static void on_again(void *ctx)
 {
     struct sl_worker *worker = ctx;
-    struct sl_connection *due = worker->agains;
+    struct sl_listed *due;
+    struct sl_connection *connection;
 
-    worker->agains = NULL;
-    while (due != NULL) {
-        struct sl_connection *connection = due;
-
-        due = due->next_again;
-        connection->again = false;
+    sl_list_move(&worker->agains, &due);
+    while ((connection = sl_list_take(&due)) != NULL)
         sl_connection_turn(connection);
-    }
+    if (worker->unseen != NULL)
+        look_on(worker);
     settle(worker);
 }
 
@@ -207,9 +267,28 @@ static enum sl_status set_up(struct sl_worker *worker)
         status = sl_timer_new(worker->loop, on_tick, worker, &worker->tick);
     if (status == SL_OK)
         status = sl_timer_new(worker->loop, on_again, worker, &worker->again);
+    sl_wheel_init(&worker->wheel, sl_clock_monotonic_ms());
+    worker->clock_ahead_ms = sl_clock_wall_us() / 1000 - sl_clock_monotonic_ms();
     if (status == SL_OK && pthread_create(&worker->thread, NULL, run, worker) != 0)
         status = SL_IO;
     return status;
+}
+
+/* What can be in these queues is bounded by the door and by one batch a connection. */
+static enum sl_status init_queues(struct sl_worker *worker)
+{
+    struct sl_queue *const queues[] = {&worker->adopted, &worker->answers, &worker->superseded};
+
+    for (size_t i = 0; i < sizeof queues / sizeof *queues; i++) {
+        enum sl_status status = sl_queue_init(queues[i], SIZE_MAX);
+
+        if (status == SL_OK)
+            continue;
+        while (i > 0)
+            sl_queue_clear(queues[--i]);
+        return status;
+    }
+    return SL_OK;
 }
 
 enum sl_status sl_worker_start(struct sl_shared *shared, enum sl_worker_kind kind,
@@ -222,15 +301,8 @@ enum sl_status sl_worker_start(struct sl_shared *shared, enum sl_worker_kind kin
         return SL_NOMEM;
     made->shared = shared;
     made->kind = kind;
-    /* What can be in these queues is bounded by the door and by one batch a connection. */
-    status = sl_queue_init(&made->adopted, SIZE_MAX);
+    status = init_queues(made);
     if (status != SL_OK) {
-        free(made);
-        return status;
-    }
-    status = sl_queue_init(&made->answers, SIZE_MAX);
-    if (status != SL_OK) {
-        sl_queue_clear(&made->adopted);
         free(made);
         return status;
     }
@@ -266,13 +338,24 @@ void sl_worker_answer(struct sl_worker *worker, struct sl_batch *batch)
 
 void sl_worker_room(struct sl_worker *worker)
 {
-    if (!atomic_exchange(&worker->room, true))
+    if (atomic_load(&worker->wants_room) && !atomic_exchange(&worker->room, true))
         sl_inbox_wake(worker->inbox);
 }
 
-void sl_worker_superseded(struct sl_worker *worker)
+void sl_worker_wait_for_room(struct sl_worker *worker, struct sl_connection *connection)
 {
-    if (!atomic_exchange(&worker->superseded, true))
+    if (sl_listed(&connection->waiting))
+        return;
+    sl_list_put(&worker->waiting, &connection->waiting, connection);
+    /* Room that came before this was known is found by one more try. */
+    if (!atomic_exchange(&worker->wants_room, true))
+        sl_worker_again(worker, connection);
+}
+
+void sl_worker_superseded(struct sl_worker *worker, struct sl_connection *connection)
+{
+    /* Never full, never closed. */
+    if (sl_queue_push(&worker->superseded, &connection->queued) == SL_OK)
         sl_inbox_wake(worker->inbox);
 }
 
@@ -320,6 +403,7 @@ void sl_worker_free(struct sl_worker *worker)
     sl_loop_free(worker->loop);
     sl_queue_clear(&worker->adopted);
     sl_queue_clear(&worker->answers);
+    sl_queue_clear(&worker->superseded);
     free(worker);
 }
 
@@ -335,19 +419,21 @@ struct sl_loop *sl_worker_loop(struct sl_worker *worker)
 
 void sl_worker_again(struct sl_worker *worker, struct sl_connection *connection)
 {
-    if (connection->again)
+    if (sl_listed(&connection->again))
         return;
-    connection->again = true;
-    connection->next_again = worker->agains;
-    worker->agains = connection;
+    sl_list_put(&worker->agains, &connection->again, connection);
     sl_timer_start(worker->again, 0);
+}
+
+void sl_worker_appoint(struct sl_worker *worker, struct sl_connection *connection, int64_t at_ms)
+{
+    sl_wheel_put(&worker->wheel, &connection->timed, connection, at_ms);
 }
 
 void sl_worker_gone(struct sl_worker *worker, struct sl_connection *connection)
 {
     unlink_connection(worker, connection);
-    connection->next = worker->gone;
-    worker->gone = connection;
+    sl_list_put(&worker->gone, &connection->listed, connection);
     /* An event of a single connection doesn't settle by itself. */
     sl_timer_start(worker->again, 0);
 }

@@ -36,8 +36,8 @@ void sl_worker_answer(struct sl_worker *worker, struct sl_batch *batch);
 /* The committer's queue has room again. */
 void sl_worker_room(struct sl_worker *worker);
 
-/* One of its connections was marked as superseded. */
-void sl_worker_superseded(struct sl_worker *worker);
+/* This one of its connections was marked as superseded, which happens once to a connection. */
+void sl_worker_superseded(struct sl_worker *worker, struct sl_connection *connection);
 
 /* Trust has changed: it reviews its connections. */
 void sl_worker_review(struct sl_worker *worker);
@@ -54,9 +54,15 @@ void sl_worker_free(struct sl_worker *worker);
 /* How many connections belong to it now. */
 size_t sl_worker_load(const struct sl_worker *worker);
 
-/* For connections: the loop, and a call of sl_connection_turn() in the loop's next turn. */
+/*
+ * For connections: the loop; a call of sl_connection_turn() in the loop's next turn; the same when
+ * the committer's queue, which was full, may have room; and one of sl_connection_tick() at a time
+ * of the monotonic clock, or earlier, in place of the time asked for before.
+ */
 struct sl_loop *sl_worker_loop(struct sl_worker *worker);
 void sl_worker_again(struct sl_worker *worker, struct sl_connection *connection);
+void sl_worker_wait_for_room(struct sl_worker *worker, struct sl_connection *connection);
+void sl_worker_appoint(struct sl_worker *worker, struct sl_connection *connection, int64_t at_ms);
 
 /*
  * For connections: it's gone (freed by the worker at the end of this turn), or another worker takes

@@ -13,9 +13,11 @@ them, such as valgrind. Nothing here waits without a deadline.
 """
 
 import contextlib
+import ctypes
 import os
 import pathlib
 import re
+import resource
 import select
 import shlex
 import signal
@@ -84,15 +86,26 @@ def refuse_complaints(output):
         raise AssertionError(f"a sanitizer complains:\n{output[-20000:]}")
 
 
+def few_files(count):
+    """What makes a program have so many descriptors at most, even root's; for `prepare`."""
+    pr_capbset_drop, cap_sys_resource = 24, 24  # linux/prctl.h, linux/capability.h
+
+    def prepare():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+        ctypes.CDLL(None).prctl(pr_capbset_drop, cap_sys_resource, 0, 0, 0)
+    return prepare
+
+
 class Program:
     """A program in the background, whose output (both kinds) grows in a file."""
 
-    def __init__(self, folder, program, *arguments, stdin=subprocess.DEVNULL, stdout=None):
+    def __init__(self, folder, program, *arguments, stdin=subprocess.DEVNULL, stdout=None,
+                 prepare=None):
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".out", delete=False) as output:
             self._path = pathlib.Path(output.name)
             self.process = subprocess.Popen(
                 command(program, *arguments), stdin=stdin, stdout=stdout or output,
-                stderr=output, cwd=folder)
+                stderr=output, cwd=folder, preexec_fn=prepare)
 
     @property
     def pid(self):

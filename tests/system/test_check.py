@@ -10,7 +10,6 @@ import pathlib
 import pty
 import pwd
 import re
-import resource
 import shutil
 import socket
 import sqlite3
@@ -26,6 +25,7 @@ from client_fixture import DEADLINE, EX_CONFIG, EX_OK, EX_TEMPFAIL, EX_USAGE, SE
     ClientTest
 from certificates import crl
 from pki import pem, wait_for
+from programs import few_files
 
 DAY = timedelta(days=1)
 NOBODY = 65534
@@ -376,12 +376,12 @@ class ServerCheckTest(CheckTest):
         self.assert_point(found, "fault", "--store", "by this user: Permission denied")
 
     def test_server_warns_of_too_few_descriptors(self):
-        def few():
-            resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
-        found = self.check_server("--max-connections=137", run={"preexec_fn": few})
+        few = few_files(200)
+        threads = ("--io-threads", "2", "--handshake-threads", "3")  # 4 of each
+        found = self.check_server(*threads, "--max-connections=117", run={"preexec_fn": few})
         self.assert_point(found, "warning", "open files",
-                          "allows 200, and --max-connections 137 needs 201: raise")
-        found = self.check_server("--max-connections=136", run={"preexec_fn": few})
+                          "allows 200, and --max-connections 117 needs 201: raise")
+        found = self.check_server(*threads, "--max-connections=116", run={"preexec_fn": few})
         self.assertEqual(self.warnings(found), [])
 
     def test_configuration_file_is_a_point_and_a_wrong_command_line_still_one(self):

@@ -17,7 +17,7 @@ import unittest
 
 from pki import wait_for
 from programs import DEADLINE, EX_CONFIG, EX_IOERR, EX_TEMPFAIL, EX_USAGE, LOG, SERVER, SLOW, \
-    WRAP, Sensor, Server, SystemTest, client_context, connect, run
+    WRAP, Sensor, Server, SystemTest, client_context, connect, few_files, run
 
 # Enough for a sensor never to run out of readings while a test lasts.
 ENDLESS = 50_000_000
@@ -230,6 +230,19 @@ class LimitTest(ServerTest):
 
     def test_connections_beyond_the_limit_are_turned_away(self):
         self.limited("--max-connections", "--max-connections", "2")
+
+    @unittest.skipIf(WRAP, "what wraps the server opens files of its own")
+    def test_connections_beyond_the_open_files_are_turned_away_and_the_store_keeps_its_own(self):
+        server = self.start_server("--max-connections", "20", "--io-threads", "1",
+                                   "--handshake-threads", "1", prepare=few_files(80))
+        server.wait_for(r"the system allows 80 open files: 8 connections may come in, and not the "
+                        r"20 of --max-connections; raise the limit")
+        sensor = self.connect(server, self.attic)
+        sensor.open()
+        self.turned_away(server, "--max-connections", self.silent(server, 8)[-1])
+        sensor.say("1 - t: 1")
+        sensor.wait_ack(1)
+        server.stop()
 
     def test_connections_of_one_address_beyond_the_limit_are_turned_away(self):
         self.limited("--max-connections-per-address", "--max-connections-per-address", "2")

@@ -8,6 +8,7 @@ The sensors are Python's ssl and `openssl s_client`, as outside clients would be
 import datetime
 import hashlib
 import re
+import select
 import subprocess
 import time
 import unittest
@@ -414,6 +415,23 @@ class IdleTest(SystemTest):
         plain = self.connect(server, self.pki.leaf("attic"), alpn=False)
         self.assertIsNone(plain.line())
         self.assertEqual(len(re.findall(r"ending attic \(\S+\): idle: ", server.output)), 2)
+        server.stop()
+
+    def test_idle_sensor_is_ended_however_busy_others_keep_the_server(self):
+        server = self.start_server("--quiet", "--idle-timeout", "2s", "--io-threads", "1")
+        idle = self.connect(server, self.pki.leaf("attic"))
+        idle.open()
+        busy = self.connect(server, self.pki.leaf("cellar"))
+        busy.open("5" * 32)
+        end, number = time.monotonic() + DEADLINE / 3, 0
+        # An answer each few hundredths of a second: more often than the server looks at its clock.
+        while not select.select([idle.socket], [], [], 0.02)[0]:
+            self.assertLess(time.monotonic(), end, "the idle one was forgotten")
+            number += 1
+            busy.say(f"{number} - t: 1")
+            busy.wait_ack(number)
+        self.assertEqual(idle.wait_bye("idle"), [])
+        busy.close()
         server.stop()
 
     def test_max_line_is_kept(self):

@@ -63,6 +63,23 @@ class TestRevocation(TrustTest):
         self.assertLess(took[-1], 10 if SLOW else 1, took)
         server.stop()
 
+    def test_reload_ends_every_session_of_a_revoked_sensor_and_no_other(self):
+        # More than the server looks at in one go.
+        good, stolen, count = self.pki.sensor("good"), self.pki.sensor("stolen-often"), 150
+        server = self.start_server("--crlfile", self.pki.crl, "--quiet", "--io-threads", "1")
+        sensors = [self.connect(server, good if number == count // 2 else stolen)
+                   for number in range(count)]
+        for number, sensor in enumerate(sensors):
+            sensor.open(f"{number:032x}")
+        kept = sensors.pop(count // 2)
+        self.pki.certs_sh("revoke", "stolen-often")
+        self.reload(server)
+        for sensor in sensors:
+            sensor.wait_bye("client-cert-revoked")
+        kept.say("1 - t: 1")
+        kept.wait_ack(1)
+        server.stop()
+
     def test_reload_with_a_fault_keeps_the_old_trust_and_says_which_file(self):
         pair = self.pki.sensor("steady")
         folder = self.new_folder()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 sl_test(NAME test_bytes SOURCES test_bytes.c LINK sl_base)
+sl_test(NAME test_list SOURCES test_list.c LINK sl_base)
 sl_test(NAME test_utf8 SOURCES test_utf8.c LINK sl_base)
 sl_test(NAME test_clock SOURCES test_clock.c LINK sl_base)
 sl_test(NAME test_log SOURCES test_log.c LINK sl_base LABEL "unit;threaded")

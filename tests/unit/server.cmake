@@ -6,6 +6,7 @@ set(server "${PROJECT_SOURCE_DIR}/src/server")
 
 sl_test(NAME test_queue SOURCES test_queue.c LINK sl_base LABEL "unit;threaded")
 sl_test(NAME test_door SOURCES test_door.c "${server}/door.c" LINK sl_net LABEL "unit;threaded")
+sl_test(NAME test_wheel SOURCES test_wheel.c "${server}/wheel.c" LINK sl_base)
 sl_test(NAME test_changes SOURCES test_changes.c "${server}/changes.c" LINK sl_loop)
 sl_test(NAME test_batch SOURCES test_batch.c "${server}/batch.c" LINK sl_store sl_test_peer)
 sl_test(NAME test_committer SOURCES test_committer.c "${server}/committer.c" "${server}/batch.c"
