@@ -309,7 +309,7 @@ static void watch_sensor(struct sl_connection *connection)
     sl_reminder_look(shared->reminder, shared->log, connection->peer,
                      shared->limits.expiry_warning_ms, now_us);
     if (now_us >= sl_peer_expires_us(connection->peer)) {
-        (void)snprintf(refusal.facts, sizeof refusal.facts, "%s", sl_peer_facts(connection->peer));
+        sl_admission_facts(connection->session, refusal.facts);
         expel(connection, &refusal);
     } else if (is_too_old(connection)) {
         sl_connection_end(connection, sl_reason_id(SL_REASON_SESSION_TOO_OLD),
