@@ -109,12 +109,8 @@ enum sl_status sl_connection_new(struct sl_shared *shared, int fd, const struct 
     made->shared = shared;
     made->address = *address;
     (void)sl_address_print(address, made->address_text);
-    made->socket.fd = -1;
-    status = sl_socket_adopt(&made->socket, fd);
-    if (status != SL_OK)
-        (void)close(fd);
-    else
-        status = open_session(made);
+    sl_socket_adopt(&made->socket, fd);
+    status = open_session(made);
     if (status != SL_OK) {
         sl_socket_close(&made->socket, true);
         free(made);
@@ -150,6 +146,7 @@ static void peer_ended(struct sl_connection *connection, enum sl_status status)
 
     if (status != SL_CLOSED)
         connection->dead = true;
+    connection->peer_parted = status == SL_CLOSED;
     if (status != SL_CLOSED && connection->receiver.frame.len > 0)
         sl_log_line(connection->shared->log, SL_LOG_WARNING,
                     "%s (%s) was cut off in the middle of a line, which isn't logged",
