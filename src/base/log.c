@@ -40,6 +40,7 @@ struct sl_log {
     char *path;                  /* null: standard output */
     enum sl_log_level level;     /* never changes, so it is read without the mutex */
     bool stamp;
+    bool blocks; /* a write could wait for ever, so poll() is asked first */
 };
 
 /*
@@ -65,6 +66,14 @@ static int open_log(const char *path)
 
     /* Readings stand in a file: it is for those who may read the store. */
     return path == NULL ? open_stdout(flags) : open(path, flags | O_CREAT, 0600);
+}
+
+/* What was opened here is O_NONBLOCK, and a file takes what it's given. */
+static bool may_block(int fd)
+{
+    struct stat status;
+
+    return fd == STDOUT_FILENO && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode));
 }
 
 static void close_log(int fd)
@@ -95,6 +104,7 @@ enum sl_status sl_log_open(const char *path, enum sl_log_level level, bool stamp
         status = SL_IO;
         goto out_mutex;
     }
+    made->blocks = may_block(made->fd);
     *log = made;
     return SL_OK;
 
@@ -129,6 +139,7 @@ enum sl_status sl_log_reopen(struct sl_log *log)
     (void)pthread_mutex_lock(&log->mutex);
     int old = log->fd;
     log->fd = opened;
+    log->blocks = may_block(opened);
     log->piece_len = 0; /* its beginning stands in the old file */
     (void)pthread_mutex_unlock(&log->mutex);
     close_log(old);
@@ -159,8 +170,10 @@ static bool await_room(struct sl_log *log)
 /* Writes what is left of the piece; false where something stays. */
 static bool push(struct sl_log *log)
 {
+    bool wait = log->blocks;
+
     while (log->piece_len > 0) {
-        if (!await_room(log))
+        if (wait && !await_room(log))
             return false;
 
         ssize_t done = write(log->fd, log->piece, log->piece_len);
@@ -168,8 +181,10 @@ static bool push(struct sl_log *log)
         if (done > 0) {
             log->piece_len -= (size_t)done;
             memmove(log->piece, log->piece + done, log->piece_len);
-        } else if (done == 0 || errno != EINTR) {
+        } else if (done == 0 || (errno != EINTR && (errno != EAGAIN || wait))) {
             return false;
+        } else if (errno == EAGAIN) {
+            wait = true;
         }
     }
     return true;

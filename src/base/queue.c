@@ -24,6 +24,7 @@ void sl_queue_clear(struct sl_queue *queue)
 enum sl_status sl_queue_push(struct sl_queue *queue, struct sl_queue_item *item)
 {
     enum sl_status status = SL_OK;
+    bool wake = false;
 
     (void)pthread_mutex_lock(&queue->lock);
     if (queue->closed) {
@@ -35,9 +36,13 @@ enum sl_status sl_queue_push(struct sl_queue *queue, struct sl_queue_item *item)
         *queue->end = item;
         queue->end = &item->next;
         queue->count++;
-        (void)pthread_cond_signal(&queue->filled);
+        wake = queue->waiting;
+        queue->waiting = false;
     }
     (void)pthread_mutex_unlock(&queue->lock);
+    /* Not under the lock, which is the first thing that who wakes wants. */
+    if (wake)
+        (void)pthread_cond_signal(&queue->filled);
     return status;
 }
 
@@ -67,8 +72,10 @@ struct sl_queue_item *sl_queue_wait(struct sl_queue *queue)
     struct sl_queue_item *items;
 
     (void)pthread_mutex_lock(&queue->lock);
-    while (queue->first == NULL && !queue->closed)
+    while (queue->first == NULL && !queue->closed) {
+        queue->waiting = true;
         (void)pthread_cond_wait(&queue->filled, &queue->lock);
+    }
     items = take_locked(queue);
     (void)pthread_mutex_unlock(&queue->lock);
     return items;

@@ -33,6 +33,7 @@ struct sl_queue {
     size_t count;
     size_t limit;
     bool closed;
+    bool waiting; /* the taker sleeps, and nobody has woken it yet */
 };
 
 /* An empty queue for at most `limit` items. SL_OK or SL_NOMEM. */

@@ -187,6 +187,20 @@ static void lines_free(struct sl_source *source)
     free(lines);
 }
 
+/* A file can't be watched, and needn't be. */
+static enum sl_status watch(struct lines *lines)
+{
+    enum sl_status status = sl_watch_new(lines->loop, lines->fd, on_readable, lines, &lines->watch);
+
+    if (status == SL_OK)
+        status = sl_watch_set(lines->watch, true, false);
+    if (status == SL_OK)
+        return fcntl(lines->fd, F_SETFL, lines->flags | O_NONBLOCK) < 0 ? SL_IO : SL_OK;
+    sl_watch_close(lines->watch);
+    lines->watch = NULL;
+    return status == SL_NOMEM ? SL_NOMEM : SL_OK;
+}
+
 enum sl_status sl_source_stdin_new(struct sl_loop *loop, struct sl_runner *runner, int fd,
                                    const char *name, struct sl_source **source)
 {
@@ -203,8 +217,8 @@ enum sl_status sl_source_stdin_new(struct sl_loop *loop, struct sl_runner *runne
     enum sl_status status = lines->flags < 0 ? SL_IO : SL_OK;
     if (status == SL_OK)
         status = sl_timer_new(loop, on_turn, lines, &lines->timer);
-    if (status == SL_OK && sl_watch_new(loop, fd, on_readable, lines, &lines->watch) == SL_NOMEM)
-        status = SL_NOMEM;
+    if (status == SL_OK)
+        status = watch(lines);
     if (status != SL_OK) {
         lines_free(&lines->source);
         return status;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "net/loop_item.h"
+#include "net/socket.h"
 
 enum { ACCEPTS_PER_TURN = 64, PAUSE_MS = 100 };
 
@@ -125,6 +126,7 @@ static int listen_on(const struct sl_address *address, bool listens)
         return -1;
     int on = 1;
     int off = 0;
+    sl_socket_tune(fd);
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
         (!is_every_v6(address) ||
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0) &&

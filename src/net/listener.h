@@ -22,8 +22,8 @@
 struct sl_listener;
 
 /*
- * A connection came; the callback owns `fd` (non-blocking, close-on-exec). `peer` is valid during
- * the call. The callback may close the listener.
+ * A connection came; the callback owns `fd` (non-blocking, close-on-exec, tuned as socket.h has
+ * it). `peer` is valid during the call. The callback may close the listener.
  */
 typedef void sl_listener_fn(void *ctx, int fd, const struct sl_address *peer);
 

@@ -6,13 +6,16 @@
 #include "net/loop.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "net/loop_item.h"
 
 struct sl_loop {
     uv_loop_t uv;
     uv_async_t stop;
+    struct sl_ready ready;
     bool running;
     struct sl_loop_item *items;
 };
@@ -27,9 +30,52 @@ uv_loop_t *sl_loop_uv(struct sl_loop *loop)
     return &loop->uv;
 }
 
+struct sl_ready *sl_loop_ready(struct sl_loop *loop)
+{
+    return &loop->ready;
+}
+
 static void stop_asked(uv_async_t *async)
 {
     uv_stop(async->loop);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    sl_ready_turn(poll->data);
+}
+
+/* Closes what hangs on the loop inside; a stop that is still pending ends a run early. */
+static void close_inside(struct sl_loop *loop)
+{
+    while (uv_loop_close(&loop->uv) == UV_EBUSY)
+        uv_run(&loop->uv, UV_RUN_DEFAULT);
+}
+
+/* Neither being ready to be stopped nor an empty set is anything to wait for. */
+static int open_inside(struct sl_loop *loop)
+{
+    struct sl_ready *ready = &loop->ready;
+    int error = uv_async_init(&loop->uv, &loop->stop, stop_asked);
+
+    if (error != 0)
+        return error;
+    uv_unref((uv_handle_t *)&loop->stop);
+    ready->epoll = epoll_create1(EPOLL_CLOEXEC);
+    error = ready->epoll < 0 ? uv_translate_sys_error(errno)
+                             : uv_poll_init(&loop->uv, &ready->poll, ready->epoll);
+    if (error == 0) {
+        uv_unref((uv_handle_t *)&ready->poll);
+        ready->poll.data = ready;
+        error = uv_poll_start(&ready->poll, UV_READABLE, on_ready);
+        if (error != 0)
+            uv_close((uv_handle_t *)&ready->poll, NULL);
+    }
+    if (error != 0)
+        uv_close((uv_handle_t *)&loop->stop, NULL);
+    return error;
 }
 
 enum sl_status sl_loop_new(struct sl_loop **loop)
@@ -43,15 +89,15 @@ enum sl_status sl_loop_new(struct sl_loop **loop)
         free(made);
         return sl_loop_status(error);
     }
-    error = uv_async_init(&made->uv, &made->stop, stop_asked);
+    made->ready.epoll = -1;
+    error = open_inside(made);
     if (error != 0) {
-        int busy = uv_loop_close(&made->uv);
-        assert(busy == 0);
+        close_inside(made);
+        if (made->ready.epoll >= 0)
+            (void)close(made->ready.epoll);
         free(made);
         return sl_loop_status(error);
     }
-    /* Being ready to be stopped is nothing to wait for. */
-    uv_unref((uv_handle_t *)&made->stop);
     *loop = made;
     return SL_OK;
 }
@@ -78,10 +124,9 @@ void sl_loop_free(struct sl_loop *loop)
     while (loop->items != NULL)
         loop->items->close(loop->items);
     uv_close((uv_handle_t *)&loop->stop, NULL);
-
-    /* A stop that is still pending ends a run early, hence the loop around it. */
-    while (uv_loop_close(&loop->uv) == UV_EBUSY)
-        uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&loop->ready.poll, NULL);
+    close_inside(loop);
+    (void)close(loop->ready.epoll);
     free(loop);
 }
 

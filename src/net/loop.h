@@ -60,18 +60,22 @@ int64_t sl_loop_now_ms(const struct sl_loop *loop);
 typedef void sl_watch_fn(void *ctx, bool readable, bool writable);
 
 /*
- * Watches a descriptor, which becomes non-blocking; nothing is watched before sl_watch_set(). The
- * descriptor stays the caller's: close the watch first, then the descriptor. One watch per
- * descriptor and loop.
+ * For watching a descriptor, which should be non-blocking; nothing is watched before
+ * sl_watch_set(). The descriptor stays the caller's: close the watch first, then the descriptor.
  *
  * SL_OK     `*watch` is the caller's; give it back with sl_watch_close().
- * SL_IO     The descriptor can't be watched (a regular file, a closed one, one watched already).
  * SL_NOMEM  No memory.
  */
 SL_MUST_USE enum sl_status sl_watch_new(struct sl_loop *loop, int fd, sl_watch_fn *ready, void *ctx,
                                         struct sl_watch **watch);
 
-/* Sets what to wait for; neither is allowed and costs nothing. SL_IO where the system refuses. */
+/*
+ * Sets what to wait for; neither is allowed, costs nothing and can't fail.
+ *
+ * SL_IO     The descriptor can't be watched (a regular file, a closed one, one that another watch
+ *           of this loop waits for).
+ * SL_NOMEM  No memory.
+ */
 SL_MUST_USE enum sl_status sl_watch_set(struct sl_watch *watch, bool readable, bool writable);
 
 /* Null is allowed; the descriptor stays open. */

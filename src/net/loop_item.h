@@ -12,6 +12,7 @@
 #ifndef SL_NET_LOOP_ITEM_H
 #define SL_NET_LOOP_ITEM_H
 
+#include <sys/epoll.h>
 #include <uv.h>
 
 #include "net/loop.h"
@@ -26,6 +27,23 @@ struct sl_loop_item {
 };
 
 uv_loop_t *sl_loop_uv(struct sl_loop *loop);
+
+/*
+ * The loop's watches stand in an epoll set of their own, which is one handle to libuv: a uv_poll for
+ * each would cost a connection about ten system calls more.
+ */
+enum { SL_READY_MAX = 64 };
+struct sl_ready {
+    uv_poll_t poll;
+    int epoll;
+    int watched;                             /* how many wait for something */
+    struct epoll_event events[SL_READY_MAX]; /* of this turn, */
+    int at, count;                           /* the one under way, and how many there are */
+};
+struct sl_ready *sl_loop_ready(struct sl_loop *loop);
+
+/* Calls whoever watches what is ready. */
+void sl_ready_turn(struct sl_ready *ready);
 
 /*
  * Memory for a struct of `size` bytes that starts with an item, zeroed. It isn't on the loop's list

@@ -14,8 +14,8 @@
 
 enum { KEEPALIVE_IDLE_S = 60, KEEPALIVE_INTERVAL_S = 20, KEEPALIVE_PROBES = 3 };
 
-/* Options that make a connection better and can be missing: not every descriptor is TCP. */
-static void tune(int fd)
+/* Options that can be missing: not every descriptor is TCP. */
+void sl_socket_tune(int fd)
 {
     static const struct {
         int level, name, value;
@@ -37,16 +37,9 @@ static enum sl_status io_failed(struct sl_socket *sock, int error)
     return SL_IO;
 }
 
-enum sl_status sl_socket_adopt(struct sl_socket *socket, int fd)
+void sl_socket_adopt(struct sl_socket *socket, int fd)
 {
-    *socket = (struct sl_socket){.fd = -1};
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-        return io_failed(socket, errno);
-    tune(fd);
-    socket->fd = fd;
-    return SL_OK;
+    *socket = (struct sl_socket){.fd = fd};
 }
 
 enum sl_status sl_socket_connect(struct sl_socket *sock, const struct sl_address *address)
@@ -55,7 +48,7 @@ enum sl_status sl_socket_connect(struct sl_socket *sock, const struct sl_address
     int fd = socket(address->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return io_failed(sock, errno);
-    tune(fd);
+    sl_socket_tune(fd);
     sock->fd = fd;
     if (connect(fd, (const struct sockaddr *)&address->at, address->len) == 0)
         return SL_OK;
@@ -123,7 +116,7 @@ static enum sl_status socket_send(void *ctx, const void *bytes, size_t len, size
     assert(len > 0);
     ssize_t put = 0;
     do {
-        put = send(sock->fd, bytes, len, MSG_NOSIGNAL);
+        put = send(sock->fd, bytes, len, MSG_NOSIGNAL | (sock->last ? MSG_MORE : 0));
     } while (put < 0 && errno == EINTR);
     if (put < 0)
         return transfer_failed(sock, errno, SL_WANT_WRITE);
@@ -134,6 +127,11 @@ static enum sl_status socket_send(void *ctx, const void *bytes, size_t len, size
 struct sl_transport sl_socket_transport(struct sl_socket *socket)
 {
     return (struct sl_transport){.ctx = socket, .receive = socket_receive, .send = socket_send};
+}
+
+void sl_socket_last(struct sl_socket *socket)
+{
+    socket->last = true;
 }
 
 void sl_socket_finish(struct sl_socket *socket)

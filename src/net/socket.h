@@ -19,15 +19,17 @@
 struct sl_socket {
     int fd;    /* -1 where closed */
     int error; /* errno of the last failure; 0 where the other side ended the stream in order */
+    bool last; /* the stream ends after what is sent now */
 };
 
 /*
- * Takes over `fd`: makes it non-blocking, close-on-exec, TCP_NODELAY, keep-alive.
- *
- * SL_OK  The socket owns `fd`.
- * SL_IO  `error` says why; `fd` stays the caller's and the socket is closed.
+ * Sets what makes a connection better, TCP_NODELAY and keep-alive. On a descriptor that listens
+ * it's set for all connections that come there, which saves each of them the system calls.
  */
-SL_MUST_USE enum sl_status sl_socket_adopt(struct sl_socket *socket, int fd);
+void sl_socket_tune(int fd);
+
+/* Takes over a connection that was accepted: non-blocking, close-on-exec and tuned. */
+void sl_socket_adopt(struct sl_socket *socket, int fd);
 
 /*
  * Starts connecting; whatever was in `*socket` is overwritten.
@@ -48,6 +50,12 @@ SL_MUST_USE enum sl_status sl_socket_connected(struct sl_socket *socket);
 
 /* The receive and send functions over this socket (SIGPIPE never comes). */
 struct sl_transport sl_socket_transport(struct sl_socket *socket);
+
+/*
+ * What is sent from now on is the last, and finish or close follows: the end travels with it rather
+ * than in a packet of its own.
+ */
+void sl_socket_last(struct sl_socket *socket);
 
 /* Says that no more will be sent (shutdown of the sending half). */
 void sl_socket_finish(struct sl_socket *socket);

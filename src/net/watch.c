@@ -3,33 +3,91 @@
  * watch.c -- the things that loop.h hangs on a loop: watches, timers, inboxes, signals.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "net/loop_item.h"
+
+/* A descriptor in the loop's epoll set. */
+struct entry {
+    int fd;
+    uint32_t events; /* what it waits for, in epoll's bits; 0: it isn't in the set */
+    sl_watch_fn *ready;
+    void *ctx;
+};
+
+static void call(const struct entry *entry, uint32_t events)
+{
+    bool failed = (events & EPOLLERR) != 0;
+
+    if ((events & EPOLLHUP) != 0)
+        events |= entry->events;
+    /* The one before may have changed what this one waits for. */
+    events &= entry->events;
+    if (entry->events != 0 && (events != 0 || failed))
+        entry->ready(entry->ctx, failed || (events & EPOLLIN) != 0,
+                     failed || (events & EPOLLOUT) != 0);
+}
+
+void sl_ready_turn(struct sl_ready *ready)
+{
+    ready->count = epoll_wait(ready->epoll, ready->events, SL_READY_MAX, 0);
+    for (ready->at = 0; ready->at < ready->count; ready->at++)
+        if (ready->events[ready->at].data.ptr != NULL)
+            call(ready->events[ready->at].data.ptr, ready->events[ready->at].events);
+    ready->count = 0;
+}
+
+/* While something is watched the loop goes on. */
+static void count_watched(struct sl_ready *ready, int more)
+{
+    ready->watched += more;
+    if (ready->watched == 0)
+        uv_unref((uv_handle_t *)&ready->poll);
+    else
+        uv_ref((uv_handle_t *)&ready->poll);
+}
+
+/* Sets what it waits for; 0 always succeeds. */
+static enum sl_status wait_for(struct sl_loop *loop, struct entry *entry, uint32_t events)
+{
+    struct sl_ready *ready = sl_loop_ready(loop);
+    struct epoll_event wanted = {.events = events, .data.ptr = entry};
+    int change = entry->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+
+    if (events == entry->events)
+        return SL_OK;
+    /* A set without events would still say that the other side hung up, again and again. */
+    if (events == 0)
+        change = EPOLL_CTL_DEL;
+    if (epoll_ctl(ready->epoll, change, entry->fd, &wanted) != 0 && events != 0)
+        return errno == ENOMEM ? SL_NOMEM : SL_IO;
+    if (change != EPOLL_CTL_MOD)
+        count_watched(ready, change == EPOLL_CTL_ADD ? 1 : -1);
+    entry->events = events;
+    return SL_OK;
+}
+
+/* Out of the set, and of what is ready in this turn. */
+static void forget(struct sl_loop *loop, struct entry *entry)
+{
+    struct sl_ready *ready = sl_loop_ready(loop);
+
+    (void)!wait_for(loop, entry, 0);
+    for (int i = ready->at + 1; i < ready->count; i++)
+        if (ready->events[i].data.ptr == entry)
+            ready->events[i].data.ptr = NULL;
+}
 
 /* A watch: a descriptor. */
 
 struct sl_watch {
     struct sl_loop_item item;
-    uv_poll_t poll;
-    int events; /* what it waits for, in libuv's bits */
-    sl_watch_fn *ready;
-    void *ctx;
+    struct entry entry;
 };
-
-static void watch_ready(uv_poll_t *poll, int status, int events)
-{
-    struct sl_watch *watch = poll->data;
-    if (status < 0) {
-        /* libuv stops a poll that has an error; without this an owner that wants one more
-         * read before it gives up would never be called again. */
-        (void)uv_poll_start(poll, watch->events, watch_ready);
-        watch->ready(watch->ctx, true, true);
-        return;
-    }
-    watch->ready(watch->ctx, (events & UV_READABLE) != 0, (events & UV_WRITABLE) != 0);
-}
 
 static void watch_item_close(void *item)
 {
@@ -42,37 +100,23 @@ enum sl_status sl_watch_new(struct sl_loop *loop, int fd, sl_watch_fn *ready, vo
     struct sl_watch *made = sl_loop_item_new(loop, sizeof *made, watch_item_close);
     if (made == NULL)
         return SL_NOMEM;
-    int error = uv_poll_init(sl_loop_uv(loop), &made->poll, fd);
-    if (error != 0) {
-        sl_loop_item_drop(&made->item);
-        return sl_loop_status(error);
-    }
-    sl_loop_item_add_handle(&made->item, (uv_handle_t *)&made->poll);
     sl_loop_item_enlist(&made->item);
-    made->ready = ready;
-    made->ctx = ctx;
+    made->entry = (struct entry){.fd = fd, .ready = ready, .ctx = ctx};
     *watch = made;
     return SL_OK;
 }
 
 enum sl_status sl_watch_set(struct sl_watch *watch, bool readable, bool writable)
 {
-    int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
-    if (events == watch->events)
-        return SL_OK;
-    int error =
-        events != 0 ? uv_poll_start(&watch->poll, events, watch_ready) : uv_poll_stop(&watch->poll);
-    if (error != 0)
-        return sl_loop_status(error);
-    watch->events = events;
-    return SL_OK;
+    return wait_for(watch->item.loop, &watch->entry,
+                    (readable ? (uint32_t)EPOLLIN : 0) | (writable ? (uint32_t)EPOLLOUT : 0));
 }
 
 void sl_watch_close(struct sl_watch *watch)
 {
     if (watch == NULL)
         return;
-    sl_loop_item_close_handle(&watch->item, (uv_handle_t *)&watch->poll);
+    forget(watch->item.loop, &watch->entry);
     sl_loop_item_drop(&watch->item);
 }
 
@@ -154,19 +198,27 @@ void sl_timer_close(struct sl_timer *timer)
     sl_loop_item_drop(&timer->item);
 }
 
-/* An inbox: wakes from other threads. */
+/*
+ * An inbox: wakes from other threads. Not a uv_async, whose loop spins until the thread that wakes
+ * it has come back from the system call.
+ */
 
 struct sl_inbox {
     struct sl_loop_item item;
-    uv_async_t async;
-    atomic_bool woken; /* set by wakes, cleared before the callback; orders their memory */
+    struct entry entry; /* of an eventfd */
+    atomic_bool woken;  /* set by wakes, cleared before the callback; orders their memory */
     sl_inbox_fn *wake;
     void *ctx;
 };
 
-static void inbox_woken(uv_async_t *async)
+static void inbox_woken(void *ctx, bool readable, bool writable)
 {
-    struct sl_inbox *inbox = async->data;
+    struct sl_inbox *inbox = ctx;
+    uint64_t wakes;
+    (void)readable;
+    (void)writable;
+    /* Read first: a wake that comes after the exchange writes again. */
+    (void)!read(inbox->entry.fd, &wakes, sizeof wakes);
     if (atomic_exchange(&inbox->woken, false))
         inbox->wake(inbox->ctx);
 }
@@ -180,33 +232,40 @@ enum sl_status sl_inbox_new(struct sl_loop *loop, sl_inbox_fn *wake, void *ctx,
                             struct sl_inbox **inbox)
 {
     struct sl_inbox *made = sl_loop_item_new(loop, sizeof *made, inbox_item_close);
-    if (made == NULL)
-        return SL_NOMEM;
-    atomic_init(&made->woken, false);
-    made->wake = wake;
-    made->ctx = ctx;
-    int error = uv_async_init(sl_loop_uv(loop), &made->async, inbox_woken);
-    if (error != 0) {
-        sl_loop_item_drop(&made->item);
-        return sl_loop_status(error);
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    enum sl_status status = made == NULL ? SL_NOMEM : SL_IO;
+    if (made != NULL && fd >= 0) {
+        atomic_init(&made->woken, false);
+        made->entry = (struct entry){.fd = fd, .ready = inbox_woken, .ctx = made};
+        made->wake = wake;
+        made->ctx = ctx;
+        status = wait_for(loop, &made->entry, EPOLLIN);
     }
-    sl_loop_item_add_handle(&made->item, (uv_handle_t *)&made->async);
-    sl_loop_item_enlist(&made->item);
-    *inbox = made;
-    return SL_OK;
+    if (status == SL_OK) {
+        sl_loop_item_enlist(&made->item);
+        *inbox = made;
+        return SL_OK;
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    if (made != NULL)
+        sl_loop_item_drop(&made->item);
+    return status;
 }
 
 void sl_inbox_wake(struct sl_inbox *inbox)
 {
+    uint64_t one = 1;
     if (!atomic_exchange(&inbox->woken, true))
-        (void)uv_async_send(&inbox->async);
+        (void)!write(inbox->entry.fd, &one, sizeof one); /* fails only where it would overflow */
 }
 
 void sl_inbox_close(struct sl_inbox *inbox)
 {
     if (inbox == NULL)
         return;
-    sl_loop_item_close_handle(&inbox->item, (uv_handle_t *)&inbox->async);
+    forget(inbox->item.loop, &inbox->entry);
+    (void)close(inbox->entry.fd);
     sl_loop_item_drop(&inbox->item);
 }
 

@@ -156,12 +156,8 @@ enum sl_status sl_connection_new(struct sl_shared *shared, int fd, const struct 
     made->shared = shared;
     made->address = *address;
     (void)sl_address_print(address, made->address_text);
-    made->socket.fd = -1;
-    status = sl_socket_adopt(&made->socket, fd);
-    if (status != SL_OK)
-        (void)close(fd);
-    else
-        status = open_session(made);
+    sl_socket_adopt(&made->socket, fd);
+    status = open_session(made);
     if (status != SL_OK) {
         sl_socket_close(&made->socket, true);
         free(made);
@@ -196,6 +192,7 @@ static void peer_ended(struct sl_connection *connection, enum sl_status status)
 
     if (status != SL_CLOSED)
         connection->dead = true;
+    connection->peer_parted = status == SL_CLOSED;
     if (status != SL_CLOSED && connection->receiver.frame.len > 0)
         sl_log_line(connection->shared->log, SL_LOG_WARNING,
                     "%s (%s) was cut off in the middle of a line, which isn't logged",
@@ -358,7 +355,7 @@ static void watch_sensor(struct sl_connection *connection)
     sl_reminder_look(shared->reminder, shared->log, connection->peer,
                      shared->limits.expiry_warning_ms, now_us);
     if (now_us >= sl_peer_expires_us(connection->peer)) {
-        (void)snprintf(refusal.facts, sizeof refusal.facts, "%s", sl_peer_facts(connection->peer));
+        sl_admission_facts(connection->session, refusal.facts);
         expel(connection, &refusal);
     } else if (is_too_old(connection)) {
         sl_connection_end(connection, sl_reason_id(SL_REASON_SESSION_TOO_OLD),

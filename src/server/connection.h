@@ -74,8 +74,9 @@ struct sl_connection {
     atomic_bool superseded; /* a newer session has this stream; set by streams.c in any thread */
     bool proved;  /* one number sent again was compared in this session; the others needn't be */
     bool proving; /* nothing is acknowledged until the answer is there */
-    bool parted;  /* close_notify is on its way */
-    bool dead;    /* the session or transport is broken: nothing more can be sent */
+    bool peer_parted;       /* the peer's close_notify has come, */
+    bool parted;            /* and ours is on its way */
+    bool dead;              /* the session or transport is broken: nothing more can be sent */
     const char *end_reason; /* for the `bye`; null where the peer ended it. Static storage */
     const char *end_text;
     int64_t retry_ms;

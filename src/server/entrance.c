@@ -76,7 +76,7 @@ void sl_entrance_take_rule(struct sl_connection *connection, struct sl_trust *tr
 {
     sl_trust_unref(connection->trust);
     connection->trust = trust;
-    connection->rule = sl_admission_rule(trust, connection->peer);
+    connection->rule = sl_admission_rule(connection->session, trust, connection->peer);
 }
 
 static void admit(struct sl_connection *connection)

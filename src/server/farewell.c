@@ -68,13 +68,15 @@ void sl_farewell_say(struct sl_connection *connection)
     /* close_notify ends the stream, so it comes after the last reply is in its record. */
     if (status == SL_OK && !connection->parted) {
         connection->parted = true;
+        sl_socket_last(&connection->socket);
         status = sl_session_close(connection->session);
     }
     if (status == SL_WANT_WRITE) {
         sl_connection_wait(connection, false);
         return;
     }
-    if (status != SL_OK) {
+    /* Who said goodbye sends nothing that a close could find unread. */
+    if (status != SL_OK || connection->peer_parted) {
         sl_connection_leave(connection);
         return;
     }

@@ -22,7 +22,7 @@ static const char schema[] =
     " id INTEGER PRIMARY KEY,"
     " name TEXT NOT NULL UNIQUE COLLATE NOCASE,"
     " first_seen INTEGER NOT NULL," /* when it opened its first stream */
-    " last_seen INTEGER NOT NULL,"  /* when it opened a stream last */
+    " last_seen INTEGER NOT NULL,"  /* when it opened a stream last, to the minute */
     /* What isn't known is null. */
     " cert_until INTEGER,"   /* when the certificate that it came with last is no longer good */
     " clock_offset INTEGER," /* the server's clock minus its own, as it told last */

@@ -14,29 +14,40 @@
 struct sl_peer {
     atomic_uint references;
     int64_t expires_us;
-    uint8_t fingerprint[SL_FINGERPRINT_SIZE];
     char name[SL_SENSOR_NAME_MAX + 1];
-    char facts[SL_FACTS_SIZE];
 };
 
 /*
- * A list that ran out says nothing of those who were revoked since, so who comes now waits for the
- * next one.
+ * The list of the peer's CA where that ran out, or null. Such a list says nothing of those who were
+ * revoked since, so who comes now waits for the next one.
  */
-static bool list_ran_out(const struct sl_session *session, const struct sl_trust *trust,
-                         int64_t now_us, struct sl_refusal *refusal)
+static const struct sl_revocation_list *find_old_list(const struct sl_session *session,
+                                                      const struct sl_trust *trust, int64_t now_us)
 {
+    const struct sl_revocation *revocation = sl_trust_revocation(trust);
     const struct sl_revocation_list *list =
-        sl_revocation_list(sl_trust_revocation(trust), sl_session_peer_issuer(session));
+        sl_revocation_list(revocation, sl_session_peer_issuer(session));
+
+    return list == NULL || now_us < sl_revocation_until_us(revocation, list) ? NULL : list;
+}
+
+static void tell_old_list(const struct sl_revocation_list *list, struct sl_refusal *refusal)
+{
     size_t used = strlen(refusal->facts);
     char date[SL_DATE_SIZE];
 
-    if (list == NULL || now_us < sl_revocation_until_us(sl_trust_revocation(trust), list))
-        return false;
     (void)snprintf(refusal->facts + used, sizeof refusal->facts - used,
                    ", the list's next update was due %s",
                    sl_identity_date(&list->next_update, date));
-    return true;
+}
+
+void sl_admission_facts(const struct sl_session *session, char facts[static SL_FACTS_SIZE])
+{
+    const mbedtls_x509_crt *certificate = sl_session_peer_certificate(session);
+
+    facts[0] = '\0';
+    if (certificate != NULL)
+        (void)sl_identity_facts(certificate, facts);
 }
 
 static enum sl_reason judge(const mbedtls_x509_crt *certificate, const uint8_t *issuer,
@@ -50,9 +61,6 @@ static enum sl_reason judge(const mbedtls_x509_crt *certificate, const uint8_t *
         return SL_REASON_CLIENT_CERT_MISSING;
     /* The second of notAfter is the last good one (RFC 5280, section 4.1.2.5). */
     peer->expires_us = sl_identity_time_us(&certificate->valid_to) + 1000000;
-    (void)sl_identity_facts(certificate, peer->facts);
-    if (!sl_identity_fingerprint(certificate, peer->fingerprint))
-        return SL_REASON_CLIENT_CERT_UNREADABLE;
     if (now_us >= peer->expires_us)
         return SL_REASON_CLIENT_CERT_EXPIRED;
     if (now_us < sl_identity_time_us(&certificate->valid_from))
@@ -71,7 +79,7 @@ static enum sl_reason judge(const mbedtls_x509_crt *certificate, const uint8_t *
         return SL_REASON_CLIENT_CERT_NO_USAGE;
     reason = sl_identity_sensor(certificate, peer->name);
     if (reason == SL_REASON_NONE && sl_trust_allow(trust) != NULL &&
-        !sl_allow_find(sl_trust_allow(trust), peer->name, peer->fingerprint, &rule))
+        !sl_allow_find(sl_trust_allow(trust), peer->name, certificate, &rule))
         reason = SL_REASON_CLIENT_NOT_ALLOWED;
     return reason;
 }
@@ -96,6 +104,7 @@ enum sl_status sl_admission_decide(const struct sl_session *session, const struc
                                    int64_t now_us, struct sl_peer **peer,
                                    struct sl_refusal *refusal)
 {
+    const struct sl_revocation_list *old_list = NULL;
     struct sl_peer *made;
 
     assert(sl_trust_role(trust) == SL_ROLE_SERVER && sl_session_established(session));
@@ -106,16 +115,20 @@ enum sl_status sl_admission_decide(const struct sl_session *session, const struc
         return SL_NOMEM;
     }
     refusal->reason = judge_session(session, trust, now_us, made);
-    memcpy(refusal->facts, made->facts, sizeof made->facts);
-    if (refusal->reason == SL_REASON_NONE && list_ran_out(session, trust, now_us, refusal))
+    if (refusal->reason == SL_REASON_NONE)
+        old_list = find_old_list(session, trust, now_us);
+    if (old_list != NULL)
         refusal->reason = SL_REASON_CRL_EXPIRED;
-    if (refusal->reason != SL_REASON_NONE) {
-        free(made);
-        return SL_DENIED;
+    if (refusal->reason == SL_REASON_NONE) {
+        atomic_init(&made->references, 1);
+        *peer = made;
+        return SL_OK;
     }
-    atomic_init(&made->references, 1);
-    *peer = made;
-    return SL_OK;
+    free(made);
+    sl_admission_facts(session, refusal->facts);
+    if (old_list != NULL)
+        tell_old_list(old_list, refusal);
+    return SL_DENIED;
 }
 
 enum sl_status sl_admission_review(const struct sl_session *session, const struct sl_trust *trust,
@@ -123,17 +136,21 @@ enum sl_status sl_admission_review(const struct sl_session *session, const struc
 {
     struct sl_peer seen = {.expires_us = 0};
 
-    refusal->reason = judge_session(session, trust, now_us, &seen);
-    memcpy(refusal->facts, seen.facts, sizeof seen.facts);
-    return refusal->reason == SL_REASON_NONE ? SL_OK : SL_DENIED;
+    *refusal = (struct sl_refusal){.reason = judge_session(session, trust, now_us, &seen)};
+    if (refusal->reason == SL_REASON_NONE)
+        return SL_OK;
+    sl_admission_facts(session, refusal->facts);
+    return SL_DENIED;
 }
 
-struct sl_allow_rule sl_admission_rule(const struct sl_trust *trust, const struct sl_peer *peer)
+struct sl_allow_rule sl_admission_rule(const struct sl_session *session,
+                                       const struct sl_trust *trust, const struct sl_peer *peer)
 {
     struct sl_allow_rule rule = {0};
 
     if (sl_trust_allow(trust) != NULL)
-        (void)sl_allow_find(sl_trust_allow(trust), peer->name, peer->fingerprint, &rule);
+        (void)sl_allow_find(sl_trust_allow(trust), peer->name, sl_session_peer_certificate(session),
+                            &rule);
     return rule;
 }
 
@@ -157,9 +174,4 @@ void sl_peer_unref(struct sl_peer *peer)
 int64_t sl_peer_expires_us(const struct sl_peer *peer)
 {
     return peer->expires_us;
-}
-
-const char *sl_peer_facts(const struct sl_peer *peer)
-{
-    return peer->facts;
 }

@@ -49,12 +49,16 @@ SL_MUST_USE enum sl_status sl_admission_review(const struct sl_session *session,
                                                struct sl_refusal *refusal);
 
 /*
- * What the allow list of `trust` says of an admitted peer; everything is allowed where there is no
- * list.
+ * What the allow list of `trust` says of the peer that was admitted in this session; everything is
+ * allowed where there is no list.
  */
-struct sl_allow_rule sl_admission_rule(const struct sl_trust *trust, const struct sl_peer *peer);
+struct sl_allow_rule sl_admission_rule(const struct sl_session *session,
+                                       const struct sl_trust *trust, const struct sl_peer *peer);
 
-/* "subject ..., issuer ..., serial ..., valid ... to ...": lives as long as the peer. */
-const char *sl_peer_facts(const struct sl_peer *peer);
+/*
+ * "subject ..., issuer ..., serial ..., valid ... to ..." of the session's peer; empty where it
+ * showed no certificate.
+ */
+void sl_admission_facts(const struct sl_session *session, char facts[static SL_FACTS_SIZE]);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls/identity.h"
 #include "wire/message.h"
 
 enum { LINE_SIZE = 1026, LINES_MAX = 65536 };
@@ -206,14 +207,20 @@ size_t sl_allow_count(const struct sl_allow *allow)
     return count;
 }
 
+/* Hashed for pinned lines only: it costs as much as all else in an admission. */
+static bool is_of(const struct line *line, const struct mbedtls_x509_crt *certificate)
+{
+    uint8_t fingerprint[SL_FINGERPRINT_SIZE];
+
+    return !line->pinned || (sl_identity_fingerprint(certificate, fingerprint) &&
+                             memcmp(line->fingerprint, fingerprint, sizeof fingerprint) == 0);
+}
+
 bool sl_allow_find(const struct sl_allow *allow, const char *sensor,
-                   const uint8_t fingerprint[static SL_FINGERPRINT_SIZE],
-                   struct sl_allow_rule *rule)
+                   const struct mbedtls_x509_crt *certificate, struct sl_allow_rule *rule)
 {
     for (const struct line *line = allow->first; line != NULL; line = line->next) {
-        if (fnmatch(line->pattern, sensor, 0) != 0)
-            continue;
-        if (line->pinned && memcmp(line->fingerprint, fingerprint, SL_FINGERPRINT_SIZE) != 0)
+        if (fnmatch(line->pattern, sensor, 0) != 0 || !is_of(line, certificate))
             continue;
         *rule = (struct sl_allow_rule){line->names, line->rate};
         return true;

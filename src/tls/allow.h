@@ -49,10 +49,10 @@ void sl_allow_free(struct sl_allow *allow); /* null is allowed */
 /* How many sensors or patterns the list names. */
 size_t sl_allow_count(const struct sl_allow *allow);
 
-/* True where a line fits the sensor; `*rule` is what it says. */
+/* True where a line fits the sensor with this certificate; `*rule` is what it says. */
+struct mbedtls_x509_crt;
 bool sl_allow_find(const struct sl_allow *allow, const char *sensor,
-                   const uint8_t fingerprint[static SL_FINGERPRINT_SIZE],
-                   struct sl_allow_rule *rule);
+                   const struct mbedtls_x509_crt *certificate, struct sl_allow_rule *rule);
 
 /* True where a reading may have this name under the rule. */
 bool sl_allow_names(const struct sl_allow_rule *rule, struct sl_bytes name);

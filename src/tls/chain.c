@@ -105,19 +105,35 @@ static void look_at_header(struct sl_chain *chain, uint8_t byte)
         end_message(chain);
 }
 
-void sl_chain_look(struct sl_chain *chain, uint8_t byte)
+/* Looks at the first of these bytes, and at those after it that say nothing; returns how many. */
+static size_t look_at_some(struct sl_chain *chain, const uint8_t *bytes, size_t len)
 {
-    if (chain->over)
-        return;
+    size_t taken = 1;
+
     if (chain->message == 0) {
-        look_at_header(chain, byte);
-        return;
+        look_at_header(chain, *bytes);
+        return 1;
     }
     if (chain->type == CERTIFICATE)
-        look_at_list(chain, byte);
-    chain->message--;
+        look_at_list(chain, *bytes);
+    else if (len < chain->message)
+        taken = len;
+    else
+        taken = chain->message;
+    chain->message -= (uint32_t)taken;
     if (chain->message == 0)
         end_message(chain);
+    return taken;
+}
+
+void sl_chain_look(struct sl_chain *chain, const uint8_t *bytes, size_t len)
+{
+    while (len > 0 && !chain->over) {
+        size_t taken = look_at_some(chain, bytes, len);
+
+        bytes += taken;
+        len -= taken;
+    }
 }
 
 void sl_chain_hide(struct sl_chain *chain)

@@ -42,8 +42,8 @@ struct sl_chain {
     unsigned unknown;                    /* certificates above the leaf that aren't one of `cas` */
 };
 
-/* Looks at the next byte that came in a handshake record. */
-void sl_chain_look(struct sl_chain *chain, uint8_t byte);
+/* Looks at the next bytes that came in handshake records. */
+void sl_chain_look(struct sl_chain *chain, const uint8_t *bytes, size_t len);
 
 /* A record came that says that what follows is encrypted. */
 void sl_chain_hide(struct sl_chain *chain);

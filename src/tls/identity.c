@@ -162,10 +162,26 @@ static void print_serial(const mbedtls_x509_buf *serial, char *text, size_t size
         used += (size_t)snprintf(text + used, size - used, "%02X", serial->p[i]);
 }
 
+/* `digits` of a number and what comes after them; returns where it ends. */
+static char *put_number(char *at, int number, int digits, char after)
+{
+    for (int i = digits - 1; i >= 0; i--, number /= 10)
+        at[i] = (char)('0' + number % 10);
+    at[digits] = after;
+    return at + digits + 1;
+}
+
+/* Without snprintf(), because each handshake asks for several. */
 const char *sl_identity_date(const mbedtls_x509_time *time, char text[static SL_DATE_SIZE])
 {
-    (void)snprintf(text, SL_DATE_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ", time->year, time->mon,
-                   time->day, time->hour, time->min, time->sec);
+    char *at = put_number(text, time->year, 4, '-');
+
+    at = put_number(at, time->mon, 2, '-');
+    at = put_number(at, time->day, 2, 'T');
+    at = put_number(at, time->hour, 2, ':');
+    at = put_number(at, time->min, 2, ':');
+    at = put_number(at, time->sec, 2, 'Z');
+    *at = '\0';
     return text;
 }
 

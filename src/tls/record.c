@@ -13,36 +13,49 @@ enum {
     ALERT_SIZE = 2
 };
 
-static void look_at_body(struct sl_record *record, uint8_t byte)
+/* Looks at the bytes of the record's body among these; returns how many. */
+static size_t look_at_body(struct sl_record *record, const uint8_t *bytes, size_t len)
 {
-    if (record->header[0] == TYPE_ALERT && record->body < ALERT_SIZE) {
-        record->alert[record->body] = byte;
+    size_t taken = len < record->left ? len : record->left;
+
+    for (size_t i = 0;
+         i < taken && record->header[0] == TYPE_ALERT && record->body + i < ALERT_SIZE; i++) {
+        record->alert[record->body + i] = bytes[i];
         /* Only a record of two bytes is an alert in the clear; an encrypted one is longer. */
-        record->alerted = record->body == 1 && record->left == 1;
+        record->alerted = record->body + i == 1 && record->left - i == 1;
     }
     if (record->header[0] == TYPE_HANDSHAKE)
-        sl_chain_look(&record->chain, byte);
-    record->body++;
-    record->left--;
+        sl_chain_look(&record->chain, bytes, taken);
+    record->body += taken;
+    record->left -= taken;
+    return taken;
+}
+
+static void look_at_header(struct sl_record *record, uint8_t byte)
+{
+    record->header[record->header_len++] = byte;
+    if (record->header_len < SL_RECORD_HEADER)
+        return;
+    record->header_len = 0;
+    record->body = 0;
+    record->left = (size_t)record->header[3] << 8 | record->header[4];
+    if (record->header[0] == TYPE_CHANGE_CIPHER_SPEC)
+        sl_chain_hide(&record->chain);
 }
 
 void sl_record_look(struct sl_record *record, const uint8_t *bytes, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        if (record->first_len < sizeof record->first)
-            record->first[record->first_len++] = bytes[i];
-        if (record->left > 0) {
-            look_at_body(record, bytes[i]);
-            continue;
-        }
-        record->header[record->header_len++] = bytes[i];
-        if (record->header_len < SL_RECORD_HEADER)
-            continue;
-        record->header_len = 0;
-        record->body = 0;
-        record->left = (size_t)record->header[3] << 8 | record->header[4];
-        if (record->header[0] == TYPE_CHANGE_CIPHER_SPEC)
-            sl_chain_hide(&record->chain);
+    for (size_t i = 0; i < len && record->first_len < sizeof record->first; i++)
+        record->first[record->first_len++] = bytes[i];
+    while (len > 0) {
+        size_t taken = 1;
+
+        if (record->left > 0)
+            taken = look_at_body(record, bytes, len);
+        else
+            look_at_header(record, *bytes);
+        bytes += taken;
+        len -= taken;
     }
 }
 

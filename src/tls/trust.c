@@ -14,11 +14,20 @@
 #include "tls/trust_files.h"
 #include "wire/message.h"
 
+/* What admission asks of a CA, found out once. */
+struct ca {
+    const mbedtls_x509_crt *certificate;
+    int64_t end_us;
+    uint8_t print[SL_FINGERPRINT_SIZE];
+};
+
 struct sl_trust {
     atomic_uint references;
     enum sl_role role;
     struct sl_random *random;
     mbedtls_x509_crt cas;
+    struct ca *known; /* each of `cas` */
+    size_t known_count;
     mbedtls_x509_crt own;
     mbedtls_pk_context key;
     struct sl_revocation revoked;
@@ -63,6 +72,32 @@ static enum sl_status configure(struct sl_trust *trust)
     return SL_OK;
 }
 
+/* The second of notAfter is the last good one (RFC 5280, section 4.1.2.5). */
+static int64_t end_us(const mbedtls_x509_crt *certificate)
+{
+    return sl_identity_time_us(&certificate->valid_to) + 1000000;
+}
+
+static enum sl_status know_cas(struct sl_trust *trust)
+{
+    size_t count = 0;
+
+    for (const mbedtls_x509_crt *ca = &trust->cas; ca != NULL; ca = ca->next)
+        count++;
+    trust->known = calloc(count, sizeof *trust->known);
+    if (trust->known == NULL)
+        return SL_NOMEM;
+    for (const mbedtls_x509_crt *ca = &trust->cas; ca != NULL; ca = ca->next) {
+        struct ca *known = &trust->known[trust->known_count++];
+
+        known->certificate = ca;
+        known->end_us = end_us(ca);
+        if (!sl_identity_fingerprint(ca, known->print))
+            return SL_NOMEM;
+    }
+    return SL_OK;
+}
+
 /* One hash over the hashes of the CAs and of the own certificate. */
 static enum sl_status make_print(struct sl_trust *trust)
 {
@@ -75,9 +110,8 @@ static enum sl_status make_print(struct sl_trust *trust)
     good = mbedtls_md_setup(&md, sha256, 0) == 0 && mbedtls_md_starts(&md) == 0 &&
            sl_identity_fingerprint(&trust->own, print) &&
            mbedtls_md_update(&md, print, sizeof print) == 0;
-    for (const mbedtls_x509_crt *ca = &trust->cas; good && ca != NULL; ca = ca->next)
-        good =
-            sl_identity_fingerprint(ca, print) && mbedtls_md_update(&md, print, sizeof print) == 0;
+    for (size_t i = 0; good && i < trust->known_count; i++)
+        good = mbedtls_md_update(&md, trust->known[i].print, SL_FINGERPRINT_SIZE) == 0;
     good = good && mbedtls_md_finish(&md, trust->print) == 0;
     mbedtls_md_free(&md);
     return good ? SL_OK : SL_NOMEM;
@@ -106,6 +140,8 @@ static enum sl_status load(struct sl_trust *trust, const struct sl_trust_files *
     if (status == SL_OK && files->allow != NULL)
         status = sl_allow_load(files->allow, &trust->allow, fault->text, fault->size);
     if (status == SL_OK)
+        status = know_cas(trust);
+    if (status == SL_OK)
         status = make_print(trust);
     if (status == SL_OK)
         status = configure(trust);
@@ -120,6 +156,7 @@ static void destroy(struct sl_trust *trust)
     mbedtls_pk_free(&trust->key);
     mbedtls_x509_crt_free(&trust->own);
     mbedtls_x509_crt_free(&trust->cas);
+    free(trust->known);
     sl_random_free(trust->random);
     free(trust);
 }
@@ -179,12 +216,6 @@ bool sl_trust_own_name(const struct sl_trust *trust, char name[static SL_SENSOR_
     return sl_identity_sensor(&trust->own, name) == SL_REASON_NONE;
 }
 
-/* The second of notAfter is the last good one (RFC 5280, section 4.1.2.5). */
-static int64_t end_us(const mbedtls_x509_crt *certificate)
-{
-    return sl_identity_time_us(&certificate->valid_to) + 1000000;
-}
-
 int64_t sl_trust_own_end_us(const struct sl_trust *trust)
 {
     return end_us(&trust->own);
@@ -224,23 +255,21 @@ bool sl_trust_has_ca(const struct sl_trust *trust, const struct mbedtls_x509_crt
     return false;
 }
 
-static const mbedtls_x509_crt *find_ca(const struct sl_trust *trust,
-                                       const uint8_t fingerprint[static SL_FINGERPRINT_SIZE])
+static const struct ca *find_ca(const struct sl_trust *trust,
+                                const uint8_t fingerprint[static SL_FINGERPRINT_SIZE])
 {
-    uint8_t own[SL_FINGERPRINT_SIZE];
-
-    for (const mbedtls_x509_crt *ca = &trust->cas; ca != NULL; ca = ca->next)
-        if (sl_identity_fingerprint(ca, own) && memcmp(own, fingerprint, sizeof own) == 0)
-            return ca;
+    for (size_t i = 0; i < trust->known_count; i++)
+        if (memcmp(trust->known[i].print, fingerprint, SL_FINGERPRINT_SIZE) == 0)
+            return &trust->known[i];
     return NULL;
 }
 
 int64_t sl_trust_ca_end_us(const struct sl_trust *trust,
                            const uint8_t fingerprint[static SL_FINGERPRINT_SIZE])
 {
-    const mbedtls_x509_crt *ca = find_ca(trust, fingerprint);
+    const struct ca *ca = find_ca(trust, fingerprint);
 
-    return ca == NULL ? 0 : end_us(ca);
+    return ca == NULL ? 0 : ca->end_us;
 }
 
 const struct sl_allow *sl_trust_allow(const struct sl_trust *trust)
@@ -251,10 +280,11 @@ const struct sl_allow *sl_trust_allow(const struct sl_trust *trust)
 bool sl_trust_revoked(const struct sl_trust *trust, const struct mbedtls_x509_crt *certificate,
                       const uint8_t issuer[static SL_FINGERPRINT_SIZE])
 {
-    const mbedtls_x509_crt *ca = find_ca(trust, issuer);
+    const struct ca *ca = find_ca(trust, issuer);
 
     /* The library takes names that differ in case or string type for the same: so does this. */
-    return ca == NULL || sl_revocation_has(&trust->revoked, &ca->subject_raw, &certificate->serial);
+    return ca == NULL ||
+           sl_revocation_has(&trust->revoked, &ca->certificate->subject_raw, &certificate->serial);
 }
 
 const struct sl_revocation *sl_trust_revocation(const struct sl_trust *trust)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -99,6 +100,14 @@ static uint16_t port_of(const struct host *host)
     return sl_address_port(sl_listener_address(host->listener));
 }
 
+static int option_of(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
 static void test_listener_hands_on_descriptor_and_peer(void **state)
 {
     struct host host = {.fixture = *state, .wanted = 1, .keep = true};
@@ -114,6 +123,9 @@ static void test_listener_hands_on_descriptor_and_peer(void **state)
     assert_string_equal(sl_address_print(&host.peer, got), sl_address_print(&own, expected));
     assert_true((fcntl(host.fd, F_GETFL) & O_NONBLOCK) != 0);
     assert_true((fcntl(host.fd, F_GETFD) & FD_CLOEXEC) != 0);
+    assert_true(option_of(host.fd, IPPROTO_TCP, TCP_NODELAY) != 0);
+    assert_true(option_of(host.fd, SOL_SOCKET, SO_KEEPALIVE) != 0);
+    assert_in_range(option_of(host.fd, IPPROTO_TCP, TCP_KEEPIDLE), 1, 120);
     close(host.fd);
     sl_socket_close(&client, false);
     sl_listener_close(host.listener);

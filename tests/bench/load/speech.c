@@ -25,20 +25,28 @@ int64_t talk_time(struct talk *talk)
     return time_us;
 }
 
-static size_t link_hello(struct talk *talk, char *out)
+static bool make_stream(char stream[static SL_STREAM_SIZE])
 {
     static const char hex[] = "0123456789abcdef";
     unsigned char random[SL_STREAM_HEX];
-    char stream[SL_STREAM_SIZE] = "";
+
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return false;
+    for (size_t i = 0; i < SL_STREAM_HEX; i++)
+        stream[i] = hex[random[i] % 16];
+    return true;
+}
+
+/* A sensor that comes again comes with its spool. */
+static size_t link_hello(struct talk *talk, char *out)
+{
     size_t len = 0;
 
     sl_sender_init(&talk->sender, INT64_MAX);
     digits_set(&talk->seq, 1);
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+    if (talk->stream[0] == '\0' && !make_stream(talk->stream))
         return 0;
-    for (size_t i = 0; i < SL_STREAM_HEX; i++)
-        stream[i] = hex[random[i] % 16];
-    return sl_sender_hello(&talk->sender, stream, out, HELLO_SPACE, &len) == SL_OK ? len : 0;
+    return sl_sender_hello(&talk->sender, talk->stream, out, HELLO_SPACE, &len) == SL_OK ? len : 0;
 }
 
 static size_t link_record(struct talk *talk, unsigned count, char *out)

@@ -21,12 +21,14 @@ struct talk {
     uint64_t sent;         /* readings */
     uint64_t acknowledged; /* of them, in order */
     bool welcomed;
-    int64_t time_us;          /* of the next reading */
-    int64_t step_us;          /* from one reading to the next */
-    unsigned at;              /* the next line */
-    struct digits seq;        /* link: the next number */
-    struct sl_sender sender;  /* link */
-    char packet[PACKET_SIZE]; /* mqtt: of the answer that isn't whole yet */
+    int64_t time_us;         /* of the next reading */
+    int64_t step_us;         /* from one reading to the next */
+    unsigned at;             /* the next line */
+    struct digits seq;       /* link: the next number */
+    struct sl_sender sender; /* link, */
+    char
+        stream[SL_STREAM_SIZE]; /* and the spool that it would have; empty before the first hello */
+    char packet[PACKET_SIZE];   /* mqtt: of the answer that isn't whole yet */
     size_t packet_len;
     uint16_t packet_id;
 };

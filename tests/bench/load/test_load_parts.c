@@ -109,6 +109,23 @@ static void test_raw_lines_have_no_unit(void **state)
     free(talk);
 }
 
+static void test_load_sensor_comes_again_with_its_stream(void **state)
+{
+    struct lines lines;
+    struct talk *talk = new_talk(&lines), *other = new_talk(&lines);
+    char first[HELLO_SPACE], again[HELLO_SPACE];
+    size_t len = speech_find("link")->hello(talk, first);
+
+    (void)state;
+    assert_int_equal(len, sizeof "stream " - 1 + SL_STREAM_HEX + 1);
+    assert_int_equal(speech_find("link")->hello(talk, again), len);
+    assert_memory_equal(first, again, len);
+    assert_int_equal(speech_find("link")->hello(other, again), len);
+    assert_memory_not_equal(first, again, len);
+    free(talk);
+    free(other);
+}
+
 static bool mqtt_takes(struct talk *talk, const char *bytes, size_t len)
 {
     char fault[FAULT_SPACE];
@@ -159,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_times_are_printed_as_the_clock_has_them),
         cmocka_unit_test(test_syslog_counts_the_octets_of_a_message),
         cmocka_unit_test(test_raw_lines_have_no_unit),
+        cmocka_unit_test(test_load_sensor_comes_again_with_its_stream),
         cmocka_unit_test(test_mqtt_publishes_and_counts_what_is_acknowledged),
         cmocka_unit_test(test_mqtt_broker_that_refuses_is_a_fault),
     };
