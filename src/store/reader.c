@@ -184,6 +184,7 @@ static enum sl_status open_named(const char *path, const char *name, int uri,
         return SL_NOMEM;
     }
     self->version = -1;
+    self->limits = (struct sl_reader_limits){.keys = 262144, .slice = 65536, .recent = 1024};
     say(self, SL_OK, "no memory");
 
     enum sl_status status = open_file(self, path, name, uri);
@@ -238,6 +239,7 @@ void sl_reader_close(struct sl_reader *reader)
         return;
     for (int i = 0; i < SL_READER_TEXTS; i++)
         sl_buffer_clear(&reader->texts[i]);
+    sl_buffer_clear(&reader->portion);
     free(reader->keys);
     (void)sqlite3_close(reader->db);
     free(reader);
