@@ -11,7 +11,6 @@
  */
 #include "store/reader_range.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -240,7 +239,7 @@ static enum sl_status look_up(struct sl_range *range, sqlite3_stmt *statement)
     return SL_OK;
 }
 
-/* One transaction for all of a portion's look-ups, because beginning one costs more than they do. */
+/* One transaction for all of a portion, because beginning one costs more than a look-up. */
 static enum sl_status read_keys(struct sl_range *range, sqlite3_stmt *statement)
 {
     sqlite3 *db = range->reader->db;
