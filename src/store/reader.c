@@ -59,6 +59,22 @@ enum sl_status sl_reader_step(struct sl_reader *reader, sqlite3_stmt *statement)
     return code == SQLITE_DONE ? SL_CLOSED : sl_reader_fail(reader);
 }
 
+enum sl_status sl_reader_begin(struct sl_reader *reader)
+{
+    if (sqlite3_exec(reader->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK)
+        return SL_OK;
+    return sl_reader_fail(reader);
+}
+
+enum sl_status sl_reader_end(struct sl_reader *reader, enum sl_status status)
+{
+    /* Some failures end it by themselves. */
+    if (sqlite3_get_autocommit(reader->db) ||
+        sqlite3_exec(reader->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK || status != SL_OK)
+        return status;
+    return sl_reader_fail(reader);
+}
+
 enum sl_status sl_reader_keep(struct sl_reader *reader, sqlite3_stmt *statement, int column,
                               int which)
 {

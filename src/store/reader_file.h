@@ -43,6 +43,12 @@ SL_MUST_USE enum sl_status sl_reader_prepare(struct sl_reader *reader, const cha
 /* Steps to the next row; SL_CLOSED where there is none. */
 SL_MUST_USE enum sl_status sl_reader_step(struct sl_reader *reader, sqlite3_stmt *statement);
 
+/* Begins a transaction: what is read until its end is of one moment. */
+SL_MUST_USE enum sl_status sl_reader_begin(struct sl_reader *reader);
+
+/* Ends it; gives `status`, or where that is SL_OK what became of ending it. */
+SL_MUST_USE enum sl_status sl_reader_end(struct sl_reader *reader, enum sl_status status);
+
 /* Copies a text column into texts[which], where it outlives the row. */
 SL_MUST_USE enum sl_status sl_reader_keep(struct sl_reader *reader, sqlite3_stmt *statement,
                                           int column, int which);

@@ -26,18 +26,22 @@ enum {
 /* Stands before a block's texts in the portion. */
 struct head {
     int64_t key;
+    int64_t stream_key;
     int64_t first;
+    int64_t last;
     int64_t received_us;
     size_t readings;
     size_t sensor;
     size_t stream;
 };
 
+enum { TEXTS = 3, FIRST_TEXT = 5 };
+
 /* `+` keeps SQLite from an index: this is for going through all of a range. */
-#define BLOCKS                                                                                     \
-    "SELECT b.id, b.first, b.received, b.readings, s.name, t.stream FROM blocks b"                 \
-    " CROSS JOIN sensors s ON s.id = b.sensor CROSS JOIN streams t ON t.id = b.stream"             \
-    " WHERE b.id > ?1 AND b.id <= ?2 AND +b.sensor BETWEEN ?3 AND ?4"                              \
+#define BLOCKS                                                                                       \
+    "SELECT b.id, b.stream, b.first, b.last, b.received, b.readings, s.name, t.stream FROM blocks b" \
+    " CROSS JOIN sensors s ON s.id = b.sensor CROSS JOIN streams t ON t.id = b.stream"               \
+    " WHERE b.id > ?1 AND b.id <= ?2 AND +b.sensor BETWEEN ?3 AND ?4"                                \
     " AND +b.newest >= ?5 AND b.oldest < ?6 ORDER BY b.id"
 
 /*
@@ -153,14 +157,14 @@ static enum sl_status find_keys(struct sl_range *range)
 static enum sl_status keep_block(struct sl_range *range, sqlite3_stmt *statement)
 {
     struct sl_buffer *portion = &range->reader->portion;
-    struct sl_bytes texts[3];
+    struct sl_bytes texts[TEXTS];
     size_t size = sizeof(struct head);
 
-    for (int i = 0; i < 3; i++) {
-        texts[i].at = (const char *)sqlite3_column_text(statement, 3 + i);
-        texts[i].len = (size_t)sqlite3_column_bytes(statement, 3 + i);
+    for (int i = 0; i < TEXTS; i++) {
+        texts[i].at = (const char *)sqlite3_column_text(statement, FIRST_TEXT + i);
+        texts[i].len = (size_t)sqlite3_column_bytes(statement, FIRST_TEXT + i);
         if (texts[i].at == NULL)
-            return sqlite3_column_type(statement, 3 + i) != SQLITE_NULL
+            return sqlite3_column_type(statement, FIRST_TEXT + i) != SQLITE_NULL
                        ? SL_NOMEM
                        : sl_reader_damaged(range->reader, "block",
                                            sqlite3_column_int64(statement, 0));
@@ -168,8 +172,10 @@ static enum sl_status keep_block(struct sl_range *range, sqlite3_stmt *statement
     }
 
     struct head head = {.key = sqlite3_column_int64(statement, 0),
-                        .first = sqlite3_column_int64(statement, 1),
-                        .received_us = sqlite3_column_int64(statement, 2),
+                        .stream_key = sqlite3_column_int64(statement, 1),
+                        .first = sqlite3_column_int64(statement, 2),
+                        .last = sqlite3_column_int64(statement, 3),
+                        .received_us = sqlite3_column_int64(statement, 4),
                         .readings = texts[0].len,
                         .sensor = texts[1].len,
                         .stream = texts[2].len};
@@ -179,7 +185,7 @@ static enum sl_status keep_block(struct sl_range *range, sqlite3_stmt *statement
         return status;
     memcpy(portion->at + portion->len, &head, sizeof head);
     portion->len += sizeof head;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < TEXTS; i++) {
         memcpy(portion->at + portion->len, texts[i].at, texts[i].len);
         portion->len += texts[i].len;
     }
@@ -242,18 +248,16 @@ static enum sl_status look_up(struct sl_range *range, sqlite3_stmt *statement)
 /* One transaction for all of a portion, because beginning one costs more than a look-up. */
 static enum sl_status read_keys(struct sl_range *range, sqlite3_stmt *statement)
 {
-    sqlite3 *db = range->reader->db;
     enum sl_status status = SL_OK;
 
     if (range->next_key == range->keys)
         status = find_keys(range);
     if (status != SL_OK || range->dense)
         return status;
-    if (sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
-        return sl_reader_fail(range->reader);
-    status = look_up(range, statement);
-    if (sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK && status == SL_OK)
-        status = sl_reader_fail(range->reader);
+    status = sl_reader_begin(range->reader);
+    if (status != SL_OK)
+        return status;
+    status = sl_reader_end(range->reader, look_up(range, statement));
     if (range->next_key == range->keys && range->keys < range->reader->limits.keys)
         range->after = range->end;
     return status;
@@ -334,7 +338,9 @@ bool sl_range_take(struct sl_bytes *portion, struct sl_range_block *block)
 
     *block = (struct sl_range_block){
         .key = head.key,
+        .stream_key = head.stream_key,
         .first = head.first,
+        .last = head.last,
         .received_us = head.received_us,
         .readings = {text, head.readings},
         .sensor = {text + head.readings, head.sensor},

@@ -37,7 +37,9 @@ struct sl_range {
 /* One block. Its texts are valid until the next portion. */
 struct sl_range_block {
     int64_t key;
+    int64_t stream_key;
     int64_t first;
+    int64_t last;
     int64_t received_us;
     struct sl_bytes readings;
     struct sl_bytes sensor;
