@@ -107,8 +107,11 @@ static int width_of(struct sl_bytes text)
 
 static void put_blanks(FILE *out, int count)
 {
-    if (count > 0)
-        (void)fprintf(out, "%*s", count, "");
+    static const char blanks[] = "                                ";
+    const int most = sizeof blanks - 1;
+
+    for (; count > 0; count -= most)
+        sl_format_bytes(out, (struct sl_bytes){blanks, (size_t)(count < most ? count : most)});
 }
 
 static void put_aligned(struct sl_rows *rows, size_t at, struct sl_bytes text)

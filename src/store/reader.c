@@ -185,7 +185,8 @@ static enum sl_status open_file(struct sl_reader *reader, const char *path, cons
     if (reader->db == NULL)
         return SL_NOMEM;
     if (code != SQLITE_OK || sqlite3_extended_result_codes(reader->db, 1) != SQLITE_OK ||
-        sqlite3_busy_timeout(reader->db, BUSY_TIMEOUT_MS) != SQLITE_OK)
+        sqlite3_busy_timeout(reader->db, BUSY_TIMEOUT_MS) != SQLITE_OK ||
+        sqlite3_exec(reader->db, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL) != SQLITE_OK)
         return sl_reader_fail(reader);
     return identify(reader);
 }
@@ -256,7 +257,6 @@ void sl_reader_close(struct sl_reader *reader)
     for (int i = 0; i < SL_READER_TEXTS; i++)
         sl_buffer_clear(&reader->texts[i]);
     sl_buffer_clear(&reader->portion);
-    free(reader->keys);
     (void)sqlite3_close(reader->db);
     free(reader);
 }

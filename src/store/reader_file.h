@@ -25,7 +25,6 @@ struct sl_reader {
     int64_t version;  /* of the data, as sl_reader_changed() saw it last */
     struct sl_buffer texts[SL_READER_TEXTS]; /* copies of a row's texts, made before the row goes */
     struct sl_buffer portion;                /* of blocks, see reader_range.h */
-    int64_t *keys;                           /* of blocks to read */
     struct sl_reader_limits limits;
     char error[SL_READER_ERROR_SIZE];
 };

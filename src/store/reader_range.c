@@ -37,12 +37,17 @@ struct head {
 
 enum { TEXTS = 3, FIRST_TEXT = 5 };
 
-/* `+` keeps SQLite from an index: this is for going through all of a range. */
-#define BLOCKS                                                                                       \
-    "SELECT b.id, b.stream, b.first, b.last, b.received, b.readings, s.name, t.stream FROM blocks b" \
-    " CROSS JOIN sensors s ON s.id = b.sensor CROSS JOIN streams t ON t.id = b.stream"               \
-    " WHERE b.id > ?1 AND b.id <= ?2 AND +b.sensor BETWEEN ?3 AND ?4"                                \
-    " AND +b.newest >= ?5 AND b.oldest < ?6 ORDER BY b.id"
+/*
+ * Blocks by their keys, and by those in a table of keys. `+` keeps SQLite from an index: this is for
+ * going through all of a range.
+ */
+#define BLOCKS(from, key)                                                                          \
+    "SELECT b.id, b.stream, b.first, b.last, b.received, b.readings, s.name, t.stream FROM " from  \
+    " CROSS JOIN sensors s ON s.id = b.sensor CROSS JOIN streams t ON t.id = b.stream"             \
+    " WHERE " key " > ?1 AND " key " <= ?2 AND +b.sensor BETWEEN ?3 AND ?4"                        \
+    " AND +b.newest >= ?5 AND b.oldest < ?6 ORDER BY " key
+#define ALL BLOCKS("blocks b", "b.id")
+#define LISTED BLOCKS("temp.listed k CROSS JOIN blocks b ON b.id = k.id", "k.id")
 
 /*
  * CROSS JOIN keeps SQLite from going through all blocks: each sensor is one range of the index. ?8
@@ -52,6 +57,7 @@ enum { TEXTS = 3, FIRST_TEXT = 5 };
     " FROM sensors s CROSS JOIN blocks b ON b.sensor = s.id"                                       \
     " WHERE b.id > ?1 AND b.id <= ?2 AND s.id BETWEEN ?3 AND ?4"                                   \
     " AND b.newest >= ?5 AND b.oldest < ?6 AND b.newest <= ?7"
+#define LIST "INSERT INTO temp.listed SELECT b.id" MATCHING
 
 /* Binds parameters from the first one on. */
 static enum sl_status bind(struct sl_reader *reader, sqlite3_stmt *statement,
@@ -113,43 +119,49 @@ static enum sl_status weigh(struct sl_range *range)
     return status;
 }
 
-/* Lists the next keys, as many as there is room for. */
+/* Lists keys in the reader's temporary table, which is in memory and gives them in order. */
 static enum sl_status list_keys(struct sl_range *range)
 {
-    static const char *const queries[] = {"SELECT b.id" MATCHING " ORDER BY b.id LIMIT ?8",
-                                          "SELECT b.id" MATCHING " ORDER BY b.id DESC LIMIT ?8"};
-    struct sl_reader *reader = range->reader;
+    static const char empty[] = "CREATE TEMP TABLE IF NOT EXISTS listed(id INTEGER PRIMARY KEY);"
+                                "DELETE FROM temp.listed";
+    static const char any[] = LIST " LIMIT ?8";
+    static const char *const next[] = {LIST " ORDER BY b.id LIMIT ?8",
+                                       LIST " ORDER BY b.id DESC LIMIT ?8"};
+    sqlite3 *db = range->reader->db;
     sqlite3_stmt *statement = NULL;
+    enum sl_status status =
+        sqlite3_exec(db, empty, NULL, NULL, NULL) == SQLITE_OK
+            ? prepare(range, range->many ? next[range->backwards] : any, &statement)
+            : sl_reader_fail(range->reader);
 
-    range->keys = range->next_key = 0;
-    if (reader->keys == NULL)
-        reader->keys = malloc((size_t)reader->limits.keys * sizeof *reader->keys);
-    if (reader->keys == NULL)
-        return SL_NOMEM;
-
-    enum sl_status status = prepare(range, queries[range->backwards], &statement);
-
-    while (status == SL_OK && range->keys < reader->limits.keys) {
-        status = sl_reader_step(reader, statement);
-        if (status == SL_OK)
-            reader->keys[range->keys++] = sqlite3_column_int64(statement, 0);
-    }
+    if (status == SL_OK)
+        status = sl_reader_step(range->reader, statement);
+    range->listed = status == SL_CLOSED ? sqlite3_changes(db) : 0;
     (void)sqlite3_finalize(statement);
     return status == SL_CLOSED ? SL_OK : status;
 }
 
 /*
- * Lists keys, if that is the way to go. A list that is full is a reason to look again: the next one
- * costs as many steps as this one did.
+ * Lists keys where that is the way to go, and else nothing. If there are more than the list takes,
+ * it isn't of those that come next, and the way is chosen anew: each further list takes as many
+ * steps through the index as the first one.
  */
 static enum sl_status find_keys(struct sl_range *range)
 {
-    enum sl_status status = list_keys(range);
+    enum sl_status status = SL_OK;
 
-    if (status == SL_OK && range->keys == range->reader->limits.keys)
+    if (!is_narrow(range))
+        return SL_OK;
+    status = list_keys(range);
+    if (status == SL_OK && !range->many && range->listed == range->reader->limits.keys) {
+        range->many = true;
+        range->listed = 0;
         status = weigh(range);
-    if (range->dense)
-        range->keys = 0;
+        if (status == SL_OK && !range->dense)
+            status = list_keys(range);
+    }
+    if (status == SL_OK && range->listed == 0 && !range->dense)
+        range->after = range->end;
     return status;
 }
 
@@ -201,11 +213,24 @@ static bool has_room(const struct sl_range *range, int64_t rows)
     return rows < range->rows && range->reader->portion.len < PORTION_BYTES;
 }
 
-/* Goes through the next slice, or to the end of the portion. */
-static enum sl_status read_slice(struct sl_range *range, sqlite3_stmt *statement)
+/* Steps over what was gone through without filling the portion. */
+static void pass(struct sl_range *range, int64_t after, int64_t end)
+{
+    if (range->listed == range->reader->limits.keys)
+        range->listed = 0; /* and there may be more */
+    else if (range->listed > 0)
+        range->after = range->end;
+    else if (range->backwards)
+        range->end = after;
+    else
+        range->after = end;
+}
+
+/* Reads of what is listed, or of the next slice, what goes into the portion. */
+static enum sl_status read_blocks(struct sl_range *range, sqlite3_stmt *statement)
 {
     int64_t slice = range->reader->limits.slice;
-    bool more = range->end - range->after > slice;
+    bool more = range->listed == 0 && range->end - range->after > slice;
     int64_t after = more && range->backwards ? range->end - slice : range->after;
     int64_t end = more && !range->backwards ? range->after + slice : range->end;
     enum sl_status status = bind(range->reader, statement, (int64_t[]){after, end}, 2);
@@ -218,49 +243,25 @@ static enum sl_status read_slice(struct sl_range *range, sqlite3_stmt *statement
     (void)sqlite3_reset(statement);
     if (status != SL_CLOSED)
         return status;
-    if (range->backwards)
-        range->end = after;
-    else
-        range->after = end;
+    pass(range, after, end);
     return SL_OK;
 }
 
-/* Looks the next keys' blocks up. */
-static enum sl_status look_up(struct sl_range *range, sqlite3_stmt *statement)
+/* Chooses the way and reads. */
+static enum sl_status read_more(struct sl_range *range)
 {
-    enum sl_status status = SL_OK;
+    static const char *const queries[2][2] = {{ALL, ALL " DESC"}, {LISTED, LISTED " DESC"}};
+    enum sl_status status = range->listed > 0 ? SL_OK : find_keys(range);
 
-    for (int64_t rows = 0; range->next_key < range->keys && has_room(range, rows); rows++) {
-        int64_t key = range->reader->keys[range->next_key++];
-
-        status = bind(range->reader, statement, (int64_t[]){key - 1, key}, 2);
-        if (status == SL_OK)
-            status = sl_reader_step(range->reader, statement);
-        if (status == SL_OK)
-            status = keep_block(range, statement);
-        (void)sqlite3_reset(statement);
-        if (status != SL_OK && status != SL_CLOSED)
-            return status;
-    }
-    return SL_OK;
-}
-
-/* One transaction for all of a portion, because beginning one costs more than a look-up. */
-static enum sl_status read_keys(struct sl_range *range, sqlite3_stmt *statement)
-{
-    enum sl_status status = SL_OK;
-
-    if (range->next_key == range->keys)
-        status = find_keys(range);
-    if (status != SL_OK || range->dense)
+    if (status != SL_OK || range->after >= range->end)
         return status;
-    status = sl_reader_begin(range->reader);
-    if (status != SL_OK)
-        return status;
-    status = sl_reader_end(range->reader, look_up(range, statement));
-    if (range->next_key == range->keys && range->keys < range->reader->limits.keys)
-        range->after = range->end;
-    return status;
+
+    bool listed = range->listed > 0;
+    sqlite3_stmt **statement = &range->statements[listed][range->backwards];
+
+    if (*statement == NULL)
+        status = prepare(range, queries[listed][range->backwards], statement);
+    return status == SL_OK ? read_blocks(range, *statement) : status;
 }
 
 /* Finds the newest block of all, the filter's sensor, and the newest block of that. */
@@ -298,27 +299,21 @@ void sl_range_turn(struct sl_range *range, bool backwards, int64_t after, int64_
     range->backwards = backwards;
     range->after = after;
     range->end = end;
-    range->dense = false;
-    range->keys = range->next_key = 0;
+    range->many = range->dense = false;
+    range->listed = 0;
     range->rows = backwards ? PORTION_ROWS_FIRST : PORTION_ROWS_MAX;
 }
 
 enum sl_status sl_range_next(struct sl_range *range, struct sl_bytes *portion)
 {
     struct sl_buffer *read = &range->reader->portion;
-    static const char *const queries[] = {BLOCKS, BLOCKS " DESC"};
-    sqlite3_stmt **statement = &range->statements[range->backwards];
-    enum sl_status status =
-        *statement != NULL ? SL_OK : prepare(range, queries[range->backwards], statement);
+    enum sl_status status = SL_OK;
 
     read->len = 0;
     while (status == SL_OK && read->len == 0) {
-        bool listed = range->next_key < range->keys;
-
         if (range->after >= range->end || range->sensors_end == 0)
             return SL_CLOSED;
-        status = listed || is_narrow(range) ? read_keys(range, *statement)
-                                            : read_slice(range, *statement);
+        status = read_more(range);
     }
     if (range->rows < PORTION_ROWS_MAX)
         range->rows *= 4;
@@ -354,6 +349,6 @@ bool sl_range_take(struct sl_bytes *portion, struct sl_range_block *block)
 
 void sl_range_end(struct sl_range *range)
 {
-    (void)sqlite3_finalize(range->statements[0]);
-    (void)sqlite3_finalize(range->statements[1]);
+    for (int i = 0; i < 4; i++)
+        (void)sqlite3_finalize(range->statements[i / 2][i % 2]);
 }

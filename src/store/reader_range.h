@@ -8,7 +8,7 @@
  * first one is found by the last one as it was.
  *
  * Memory   The reader's buffer holds one portion: 256 KiB, or one block where that is larger.
- * Limits   The keys of 256 Ki blocks at a time, 2 MiB, where they are found through the index.
+ * Limits   The keys of 256 Ki blocks at a time, about 3 MiB, where they are found through the index.
  * Threads  One thread at a time.
  */
 #ifndef SL_STORE_READER_RANGE_H
@@ -25,13 +25,13 @@ struct sl_range {
 
     /* The rest belongs to reader_range.c. */
     bool backwards;
-    bool dense;                  /* going through all blocks is cheaper than looking each one up */
-    int64_t sensors;             /* the least key of a sensor that is asked for, */
-    int64_t sensors_end;         /* and the greatest */
-    int64_t rows;                /* the next portion's, at most */
-    int64_t keys;                /* listed in reader->keys, */
-    int64_t next_key;            /* and how many of them were read */
-    sqlite3_stmt *statements[2]; /* upwards, backwards; null before the first use */
+    bool many;           /* matching blocks, more than are listed at a time */
+    bool dense;          /* going through all blocks is cheaper than looking each one up */
+    int64_t sensors;     /* the least key of a sensor that is asked for, */
+    int64_t sensors_end; /* and the greatest */
+    int64_t rows;        /* the next portion's, at most */
+    int64_t listed;      /* keys in the list */
+    sqlite3_stmt *statements[2][2]; /* of all, of those listed; upwards, backwards */
 };
 
 /* One block. Its texts are valid until the next portion. */
