@@ -4,8 +4,8 @@
  * on.
  *
  * The file is opened read-only. No read transaction is open while a callback runs, and none lasts
- * long, so neither a reader that waits for its output, in a pager say, nor one that reads everything
- * makes the server's write-ahead log grow.
+ * long. So neither a reader that waits for its output, in a pager say, nor one that reads
+ * everything makes the server's write-ahead log grow.
  *
  * Memory   One struct from sl_reader_open(), freed by sl_reader_close(); what reader_range.h says,
  *          and in sl_reader_verify() about 150 bytes a stream and 16 a gap. What a callback gets is

@@ -38,8 +38,8 @@ struct head {
 enum { TEXTS = 3, FIRST_TEXT = 5 };
 
 /*
- * Blocks by their keys, and by those in a table of keys. `+` keeps SQLite from an index: this is for
- * going through all of a range.
+ * Blocks by their keys, or by those in a table of keys. `+` keeps SQLite from an index: this is
+ * for going through all of a range.
  */
 #define BLOCKS(from, key)                                                                          \
     "SELECT b.id, b.stream, b.first, b.last, b.received, b.readings, s.name, t.stream FROM " from  \

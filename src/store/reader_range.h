@@ -8,7 +8,7 @@
  * first one is found by the last one as it was.
  *
  * Memory   The reader's buffer holds one portion: 256 KiB, or one block where that is larger.
- * Limits   The keys of 256 Ki blocks at a time, about 3 MiB, where they are found through the index.
+ * Limits   Where blocks are found through the index, 256 Ki keys at a time, in about 3 MiB.
  * Threads  One thread at a time.
  */
 #ifndef SL_STORE_READER_RANGE_H

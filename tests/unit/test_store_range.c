@@ -337,6 +337,81 @@ static void test_reader_goes_through_a_range_that_all_sensors_fill(void **state)
     sl_reader_close(reader);
 }
 
+/* Somebody who stores more after each statement of a reader. */
+struct busy {
+    struct place *place;
+    int64_t stored;
+};
+
+static int store_more(unsigned kind, void *ctx, void *statement, void *took)
+{
+    struct busy *busy = ctx;
+
+    (void)kind;
+    (void)statement;
+    (void)took;
+    put(busy->place->store, busy->place->attic, STREAM_B, NOON + LONG * SECOND, 1);
+    busy->stored++;
+    return 0;
+}
+
+/* A store that was verified: how many streams, and who reads it. */
+struct verified {
+    const struct sl_reader *reader;
+    int64_t streams;
+    int64_t readings;
+};
+
+static enum sl_status expect_sound(void *ctx, const struct sl_verified *stream)
+{
+    struct verified *verified = ctx;
+
+    if (stream->missing != 0 || stream->twice != 0 || stream->damaged != 0)
+        fail_msg("of %.*s %lld are missing from %lld on, %lld twice, %lld damaged",
+                 (int)stream->sensor.len, stream->sensor.at, (long long)stream->missing,
+                 (long long)stream->missing_first, (long long)stream->twice,
+                 (long long)stream->damaged);
+    assert_int_equal(sqlite3_txn_state(verified->reader->db, NULL), SQLITE_TXN_NONE);
+    verified->streams++;
+    verified->readings += stream->readings;
+    return SL_OK;
+}
+
+static void test_reader_verifies_a_store_that_grows_meanwhile(void **state)
+{
+    struct place *place = *state;
+    struct sl_reader *reader = open_reader(place);
+    struct busy busy = {.place = place};
+    struct verified verified = {.reader = reader};
+
+    reader->limits.slice = 500;
+    put(place->store, place->attic, STREAM_B, NOON + LONG * SECOND, 1);
+    assert_int_equal(sqlite3_trace_v2(reader->db, SQLITE_TRACE_PROFILE, store_more, &busy),
+                     SQLITE_OK);
+    assert_int_equal(sl_reader_verify(reader, &everything, expect_sound, &verified), SL_OK);
+    assert_int_equal(verified.streams, EACH + 1);
+    assert_in_range(verified.readings, LONG + 1, LONG + 1 + busy.stored);
+    assert_true(busy.stored > LONG / 500);
+    sl_reader_close(reader);
+}
+
+static void test_reader_that_verifies_stops_between_slices(void **state)
+{
+    struct place *place = *state;
+    struct sl_reader *reader = open_reader(place);
+    struct steps steps = {0};
+    struct verified verified = {.reader = reader};
+
+    reader->limits.slice = 500;
+    assert_int_equal(sqlite3_trace_v2(reader->db, SQLITE_TRACE_PROFILE, count_steps, &steps),
+                     SQLITE_OK);
+    assert_int_equal(sl_reader_verify(reader, &everything, expect_sound, &verified), SL_OK);
+    assert_int_equal(verified.readings, LONG);
+    if (steps.most > 500 * 50)
+        fail_msg("%d steps in one statement", steps.most);
+    sl_reader_close(reader);
+}
+
 #define OF_LONG(test) cmocka_unit_test_setup_teardown(test, make_long, clear_place)
 
 int main(void)
@@ -349,6 +424,8 @@ int main(void)
         OF_LONG(test_reader_finds_the_last_ones_of_a_sensor_among_the_newest_blocks),
         OF_LONG(test_reader_that_finds_nothing_stops_between_slices),
         OF_LONG(test_reader_goes_through_a_range_that_all_sensors_fill),
+        OF_LONG(test_reader_verifies_a_store_that_grows_meanwhile),
+        OF_LONG(test_reader_that_verifies_stops_between_slices),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
