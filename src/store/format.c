@@ -52,20 +52,27 @@ void sl_format_bytes(FILE *out, struct sl_bytes bytes)
         (void)fwrite(bytes.at, 1, bytes.len, out);
 }
 
+/* RFC 8259, section 7. What needs no escape is written in one piece. */
 void sl_format_json_string(FILE *out, struct sl_bytes text)
 {
+    size_t from = 0;
+
     (void)putc('"', out);
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.at[i];
 
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        sl_format_bytes(out, (struct sl_bytes){text.at + from, i - from});
+        from = i;
         if (c < 0x20) {
             (void)fprintf(out, "\\u%04x", c);
-            continue;
-        }
-        if (c == '"' || c == '\\')
+            from++;
+        } else {
             (void)putc('\\', out);
-        (void)putc(c, out);
+        }
     }
+    sl_format_bytes(out, (struct sl_bytes){text.at + from, text.len - from});
     (void)putc('"', out);
 }
 
@@ -100,7 +107,11 @@ static int width_of(struct sl_bytes text)
 
 static void put_blanks(FILE *out, int count)
 {
-    (void)fprintf(out, "%*s", count, "");
+    static const char blanks[] = "                                ";
+    const int most = sizeof blanks - 1;
+
+    for (; count > 0; count -= most)
+        sl_format_bytes(out, (struct sl_bytes){blanks, (size_t)(count < most ? count : most)});
 }
 
 static void put_aligned(struct sl_rows *rows, size_t at, struct sl_bytes text)
@@ -151,17 +162,22 @@ static void table_row(struct sl_rows *rows, const struct sl_cell *cells)
     (void)putc('\n', rows->out);
 }
 
+static bool needs_quotes(char c)
+{
+    return c == ',' || c == '"' || c == '\r' || c == '\n';
+}
+
 /*
  * RFC 4180, section 2: quotes around what holds a comma, a quote or a line's end, and quotes
  * doubled.
  */
 static void put_csv(FILE *out, struct sl_bytes text)
 {
-    bool plain = true;
+    size_t plain = 0;
 
-    for (size_t i = 0; i < text.len && plain; i++)
-        plain = memchr(",\"\r\n", text.at[i], 4) == NULL;
-    if (plain) {
+    while (plain < text.len && !needs_quotes(text.at[plain]))
+        plain++;
+    if (plain == text.len) {
         sl_format_bytes(out, text);
         return;
     }
@@ -202,7 +218,9 @@ static void json_row(struct sl_rows *rows, const struct sl_cell *cells)
     for (size_t i = 0; i < rows->count; i++) {
         struct sl_bytes text = cell_text(&rows->columns[i], &cells[i], false, room);
 
-        (void)fprintf(rows->out, "%s\"%s\":", i > 0 ? "," : "{", rows->columns[i].name);
+        (void)fputs(i > 0 ? ",\"" : "{\"", rows->out);
+        (void)fputs(rows->columns[i].name, rows->out);
+        (void)fputs("\":", rows->out);
         if (text.len == 0)
             (void)fputs("null", rows->out);
         else if (rows->columns[i].kind == SL_CELL_TEXT)

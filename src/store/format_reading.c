@@ -95,7 +95,9 @@ static enum sl_status add_senml(struct sl_reading_writer *writer, const struct s
     (void)fputs(",\"v\":", rows->out);
     sl_format_bytes(rows->out, logged->value);
     (void)sl_time_print_unix(senml_time(logged), time);
-    (void)fprintf(rows->out, ",\"t\":%s}%s", time, rows->lines ? "]\n" : "");
+    (void)fputs(",\"t\":", rows->out);
+    (void)fputs(time, rows->out);
+    (void)fputs(rows->lines ? "}]\n" : "}", rows->out);
     rows->written++;
     return sl_format_check(rows->out);
 }

@@ -16,9 +16,19 @@ struct cursor {
     const char *end;
 };
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool is_of_number(char c)
+{
+    return (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E';
+}
+
 static void skip_blank(struct cursor *cursor)
 {
-    while (cursor->at < cursor->end && memchr(" \t\r\n", *cursor->at, 4) != NULL)
+    while (cursor->at < cursor->end && is_blank(*cursor->at))
         cursor->at++;
 }
 
@@ -38,7 +48,7 @@ static struct sl_bytes take_number(struct cursor *cursor)
 
     skip_blank(cursor);
     number.at = cursor->at;
-    while (cursor->at < cursor->end && memchr("+-.0123456789Ee", *cursor->at, 15) != NULL)
+    while (cursor->at < cursor->end && is_of_number(*cursor->at))
         cursor->at++;
     number.len = (size_t)(cursor->at - number.at);
     return number;
@@ -61,17 +71,6 @@ static bool take_time(struct cursor *cursor, int64_t *time_us)
     return !lone && sl_time_parse_unix(number, time_us) == SL_OK;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* What an escape stands for, or -1. Of \u only what block.c needs it for: control characters. */
 static int take_escape(struct cursor *cursor)
 {
@@ -92,7 +91,7 @@ static int take_escape(struct cursor *cursor)
     int code = 0;
 
     for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(*cursor->at++);
+        int digit = sl_hex_digit(*cursor->at++);
 
         if (digit < 0)
             return -1;

@@ -59,6 +59,22 @@ enum sl_status sl_reader_step(struct sl_reader *reader, sqlite3_stmt *statement)
     return code == SQLITE_DONE ? SL_CLOSED : sl_reader_fail(reader);
 }
 
+enum sl_status sl_reader_begin(struct sl_reader *reader)
+{
+    if (sqlite3_exec(reader->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK)
+        return SL_OK;
+    return sl_reader_fail(reader);
+}
+
+enum sl_status sl_reader_end(struct sl_reader *reader, enum sl_status status)
+{
+    /* Some failures end it by themselves. */
+    if (sqlite3_get_autocommit(reader->db) ||
+        sqlite3_exec(reader->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK || status != SL_OK)
+        return status;
+    return sl_reader_fail(reader);
+}
+
 enum sl_status sl_reader_keep(struct sl_reader *reader, sqlite3_stmt *statement, int column,
                               int which)
 {
@@ -169,7 +185,8 @@ static enum sl_status open_file(struct sl_reader *reader, const char *path, cons
     if (reader->db == NULL)
         return SL_NOMEM;
     if (code != SQLITE_OK || sqlite3_extended_result_codes(reader->db, 1) != SQLITE_OK ||
-        sqlite3_busy_timeout(reader->db, BUSY_TIMEOUT_MS) != SQLITE_OK)
+        sqlite3_busy_timeout(reader->db, BUSY_TIMEOUT_MS) != SQLITE_OK ||
+        sqlite3_exec(reader->db, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL) != SQLITE_OK)
         return sl_reader_fail(reader);
     return identify(reader);
 }
@@ -184,6 +201,7 @@ static enum sl_status open_named(const char *path, const char *name, int uri,
         return SL_NOMEM;
     }
     self->version = -1;
+    self->limits = (struct sl_reader_limits){.keys = 262144, .slice = 65536, .recent = 1024};
     say(self, SL_OK, "no memory");
 
     enum sl_status status = open_file(self, path, name, uri);
@@ -238,7 +256,7 @@ void sl_reader_close(struct sl_reader *reader)
         return;
     for (int i = 0; i < SL_READER_TEXTS; i++)
         sl_buffer_clear(&reader->texts[i]);
-    free(reader->keys);
+    sl_buffer_clear(&reader->portion);
     (void)sqlite3_close(reader->db);
     free(reader);
 }

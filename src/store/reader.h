@@ -3,12 +3,13 @@
  * reader.h -- reads a store's file, also while a server writes to it. What sensorlink-log stands
  * on.
  *
- * The file is opened read-only. No read transaction is open while a callback runs (but in
- * sl_reader_verify()), so a reader that waits for its output, in a pager say, never makes the
- * server's write-ahead log grow.
+ * The file is opened read-only. No read transaction is open while a callback runs, and none lasts
+ * long. So neither a reader that waits for its output, in a pager say, nor one that reads
+ * everything makes the server's write-ahead log grow.
  *
- * Memory   One struct from sl_reader_open(), freed by sl_reader_close(); 64 Ki block numbers and
- *          one block's text at most. What a callback gets is valid during the call.
+ * Memory   One struct from sl_reader_open(), freed by sl_reader_close(); what reader_range.h says,
+ *          and in sl_reader_verify() about 150 bytes a stream and 16 a gap. What a callback gets is
+ *          valid during the call.
  * Limits   None of its own.
  * Threads  One thread at a time.
  */
@@ -143,8 +144,8 @@ SL_MUST_USE enum sl_status sl_reader_gaps(
     enum sl_status (*each)(void *ctx, const struct sl_logged_gap *gap), void *ctx);
 
 /*
- * Compares every stream with its blocks and gaps, in one snapshot; of the filter only `sensor`
- * counts.
+ * Compares every stream with its blocks and gaps, as the store was when this was called; of the
+ * filter only `sensor` counts.
  */
 SL_MUST_USE enum sl_status sl_reader_verify(
     struct sl_reader *reader, const struct sl_reader_filter *filter,

@@ -11,14 +11,21 @@
 
 enum { SL_READER_ERROR_SIZE = 512, SL_READER_TEXTS = 3 };
 
+/* How much is done at a time, see reader_range.c. Tests make it less. */
+struct sl_reader_limits {
+    int64_t keys;   /* listed at a time */
+    int64_t slice;  /* of blocks that one statement goes through */
+    int64_t recent; /* so many newest blocks are cheaper to go through than to find by the index */
+};
+
 struct sl_reader {
     sqlite3 *db;
-    const char *doing; /* what a failure is of, for the sentence */
-    int64_t position;  /* key of the newest block that sl_reader_readings() came past */
-    int64_t format;  /* the file's version (schema.h) when it was opened, perhaps an earlier one */
-    int64_t version; /* of the data, as sl_reader_changed() saw it last */
+    int64_t position; /* key of the newest block that sl_reader_readings() came past */
+    int64_t format;   /* the file's version (schema.h) when it was opened, perhaps an earlier one */
+    int64_t version;  /* of the data, as sl_reader_changed() saw it last */
     struct sl_buffer texts[SL_READER_TEXTS]; /* copies of a row's texts, made before the row goes */
-    int64_t *keys;                           /* of blocks to read */
+    struct sl_buffer portion;                /* of blocks, see reader_range.h */
+    struct sl_reader_limits limits;
     char error[SL_READER_ERROR_SIZE];
 };
 
@@ -34,6 +41,12 @@ SL_MUST_USE enum sl_status sl_reader_prepare(struct sl_reader *reader, const cha
 
 /* Steps to the next row; SL_CLOSED where there is none. */
 SL_MUST_USE enum sl_status sl_reader_step(struct sl_reader *reader, sqlite3_stmt *statement);
+
+/* Begins a transaction: what is read until its end is of one moment. */
+SL_MUST_USE enum sl_status sl_reader_begin(struct sl_reader *reader);
+
+/* Ends it; gives `status`, or where that is SL_OK what became of ending it. */
+SL_MUST_USE enum sl_status sl_reader_end(struct sl_reader *reader, enum sl_status status);
 
 /* Copies a text column into texts[which], where it outlives the row. */
 SL_MUST_USE enum sl_status sl_reader_keep(struct sl_reader *reader, sqlite3_stmt *statement,

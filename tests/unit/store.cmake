@@ -9,6 +9,7 @@ sl_test(NAME test_block SOURCES test_block.c LINK sl_store sl_test_peer)
 sl_test(NAME test_store SOURCES test_store.c LINK sl_store sl_test_peer)
 sl_test(NAME test_store_file SOURCES test_store_file.c LINK sl_store sl_test_peer)
 sl_test(NAME test_store_reader SOURCES test_store_reader.c LINK sl_store sl_test_peer)
+sl_test(NAME test_store_range SOURCES test_store_range.c LINK sl_store sl_test_peer sl_sqlite)
 sl_test(NAME test_store_format SOURCES test_store_format.c LINK sl_store)
 
 # Makes stores for tests/system/test_log.py, through the store itself.
