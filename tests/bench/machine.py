@@ -19,13 +19,13 @@ def row(what, values, unit, goal="", met=None, peer="", note=""):
             "max": max(values), "goal": goal, "met": met, "peer": peer, "note": note}
 
 
-def said(*command):
+def said(*command, errors=subprocess.DEVNULL):
     """What a command prints, or "" where there is no such command."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True,
+                              timeout=30, check=False).stdout.strip()
     except OSError:
         return ""
-    return (done.stdout or done.stderr).strip()
 
 
 def processor():
@@ -69,4 +69,4 @@ def facts(place, peers=()):
         "compiler": compiler(place.build),
     }
     out.update({peer.NAME: peer.version() for peer in peers})
-    return out
+    return {what: text for what, text in out.items() if text}

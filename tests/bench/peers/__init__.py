@@ -17,6 +17,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import time
 
@@ -76,7 +77,8 @@ class Peer:
         return ["/usr/bin/env", f"LD_LIBRARY_PATH={found}", self.paths[name]]
 
     def version(self):
-        text = said(*self.command(next(iter(self.PACKAGES))), *self.VERSION)
+        text = said(*self.command(next(iter(self.PACKAGES))), *self.VERSION,
+                    errors=subprocess.STDOUT)
         return re.search(r"\d+(?:\.\d+)+", text)[0]
 
     def start(self, place):

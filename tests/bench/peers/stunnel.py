@@ -25,7 +25,7 @@ verifyChain = yes
 
 class Stunnel(Peer):
     NAME = "stunnel"
-    PACKAGES = {"stunnel4": "stunnel4"}
+    PACKAGES = {"stunnel": "stunnel4"}
     VERSION = ("-version",)
 
     def begin(self, running, certificates):
@@ -34,7 +34,7 @@ class Stunnel(Peer):
         running.wait_listening(inner)
         config = running.write("stunnel.conf", CONFIG.format(
             folder=running.folder, port=running.port, inner=inner, certificates=certificates))
-        running.run(*self.command("stunnel4"), config)
+        running.run(*self.command("stunnel"), config)
 
 
 PEER = Stunnel
