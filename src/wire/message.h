@@ -66,7 +66,7 @@ struct sl_message {
 
 /*
  * Reads a line that a sensor may send: stream, reading, gap, clock.
- * SL_OK         `*message` is set. A READING whose sequence number is sound but whose reading
+ * SL_OK         `*message` is set (of a READING only what is said of one). A READING whose sequence number is sound but whose reading
  *               isn't has `flaw` set: that one is refused and the session goes on. A READING's bad
  *               time field is a flaw of the session, not of the reading.
  * SL_BAD_INPUT  The line breaks the grammar of the session: end it with `bye`.
