@@ -96,7 +96,7 @@ enum sl_status sl_block_add(struct sl_block *block, const struct sl_reading *rea
     if (!first && !time_fits(block, reading->time_us))
         return SL_LIMIT;
 
-    /* Printed where it shall stay; how long it is shows only then, so there may be a bit too much. */
+    /* It's printed where it shall stay, so only then it shows whether it's within the limit. */
     enum sl_status status = sl_buffer_reserve(text, ITEM_MAX + 2, limit + ITEM_MAX + 2);
     if (status != SL_OK)
         return status;

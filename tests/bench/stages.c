@@ -220,7 +220,7 @@ static int64_t run_batch(struct bench *bench)
     return cpu_ns() - begin;
 }
 
-/* The sensor sends the next records, as many as READ_RECORDS; false where the lines are all sent. */
+/* The sensor sends the next READ_RECORDS records; false where the lines are all sent. */
 static bool send_records(struct bench *bench, size_t *at)
 {
     for (int records = 0; records < READ_RECORDS && *at < bench->lines.len; records++) {
