@@ -140,24 +140,20 @@ size_t sl_time_print_iso(int64_t time_us, char text[static SL_TIME_TEXT_SIZE])
                             ms));
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* Takes `least` to `most` digits off the front of `text`; false where there aren't so many. */
 static bool take_digits(struct sl_bytes *text, size_t least, size_t most, int64_t *value)
 {
     const char *at = text->at;
     size_t end = text->len < most ? text->len : most;
     size_t count = 0;
-    int64_t number = 0;
+    unsigned digit; /* above 9 where it's none */
+    uint64_t number = 0;
 
-    for (; count < end && is_digit(at[count]); count++)
-        number = number * 10 + (at[count] - '0');
+    for (; count < end && (digit = (unsigned)at[count] - '0') <= 9; count++)
+        number = number * 10 + digit;
     if (count < least)
         return false;
-    *value = number;
+    *value = (int64_t)number;
     text->at += count;
     text->len -= count;
     return true;

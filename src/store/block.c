@@ -24,11 +24,16 @@ static char *put_bytes(char *out, const char *from, size_t len)
 }
 
 /* Unix seconds with as many decimals as needed; JSON has no other word for "no time" than null. */
-static char *put_time(char *out, int64_t time_us)
+static char *put_time(char *out, const struct sl_reading *reading)
 {
-    if (time_us == SL_TIME_NONE)
+    struct sl_bytes sent = reading->time;
+
+    if (reading->time_us == SL_TIME_NONE)
         return put_bytes(out, "null", 4);
-    return out + sl_time_print_unix(time_us, out);
+    /* Nearly all come in the form that they are stored in: no zero at either end. */
+    if (sent.len > 0 && sent.at[0] != '0' && sent.at[sent.len - 1] != '0')
+        return put_bytes(out, sent.at, sent.len);
+    return out + sl_time_print_unix(reading->time_us, out);
 }
 
 /*
@@ -60,7 +65,7 @@ static char *put_string(char *out, struct sl_bytes text)
 static char *put_item(char *out, const struct sl_reading *reading)
 {
     *out++ = '[';
-    out = put_time(out, reading->time_us);
+    out = put_time(out, reading);
     out = put_bytes(out, ",\"", 2);
     out = put_bytes(out, reading->name.at, reading->name.len);
     out = put_bytes(out, "\",", 2);

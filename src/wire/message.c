@@ -111,9 +111,17 @@ static bool parse_reading(struct sl_bytes rest, struct sl_message *message)
 {
     message->kind = SL_MESSAGE_READING;
     message->flaw = SL_FLAW_NONE;
-    if (!take_number(&rest, 1, SL_SEQ_MAX, &message->seq) || !take_time(&rest, &message->time_us))
+    if (!take_number(&rest, 1, SL_SEQ_MAX, &message->seq))
         return false;
-    message->reading = (struct sl_reading){.time_us = message->time_us};
+
+    struct sl_bytes time = rest;
+
+    if (sl_time_take_unix(&rest, &message->time_us) != SL_OK)
+        return false;
+    time.len -= rest.len;
+    if (!take_end(&rest))
+        return false;
+    message->reading = (struct sl_reading){.time_us = message->time_us, .time = time};
     /* A reading that can't be taken is no fault of the session: `flaw` says it. */
     (void)!sl_reading_parse(rest, &message->reading, &message->flaw);
     return true;
