@@ -73,6 +73,7 @@ struct sl_connection {
     atomic_bool superseded; /* a newer session has this stream; set by streams.c in any thread */
     bool proved;  /* one number sent again was compared in this session; the others needn't be */
     bool proving; /* nothing is acknowledged until the answer is there */
+    bool emptied; /* nothing more was there at the last look: the watch tells when there is */
     bool no_room; /* the committer's queue was full */
     bool parted;  /* close_notify is on its way */
     bool dead;    /* the session or transport is broken: nothing more can be sent */

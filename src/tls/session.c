@@ -18,7 +18,8 @@
 
 enum {
     READ_TRIES = 16,
-    READ_MAX = 20480, /* from the transport: one record of content, and a few without */
+    READ_MAX = 20480,  /* from the transport: one record of content, and a few without */
+    AHEAD_MAX = 16384, /* received at once from a sensor that is in */
     WIRE_MAX = SL_SESSION_OUT_MAX + 32768
 };
 
@@ -37,6 +38,9 @@ struct sl_session {
     char *host;                       /* a client's */
     struct sl_record record;          /* the peer's records, until the handshake is over */
     struct sl_record sent;            /* ours, likewise */
+    struct sl_buffer ahead;           /* a server's: received, not decrypted yet */
+    size_t ahead_at;                  /* how far the library has taken it */
+    bool drained;                     /* the transport had less than there was room for */
     struct sl_buffer out;             /* encrypted, not sent yet */
     size_t budget;        /* bytes that may be read, in this part of the handshake or one call */
     size_t flight_budget; /* what `budget` becomes when a hello of the peer is whole */
@@ -58,6 +62,48 @@ static int receive_code(struct sl_session *session, enum sl_status status)
     }
     session->transport_end = status;
     return status == SL_CUT ? 0 : MBEDTLS_ERR_SSL_CONN_EOF;
+}
+
+/* Receives ahead what is there, unless there was less than that at the last look. */
+static enum sl_status fill(struct sl_session *session)
+{
+    bool drained = session->drained;
+    enum sl_status status;
+
+    session->ahead_at = session->ahead.len = 0;
+    session->drained = false;
+    if (drained)
+        return SL_WANT_READ;
+    if (sl_buffer_reserve(&session->ahead, AHEAD_MAX, AHEAD_MAX) != SL_OK)
+        return SL_NOMEM;
+    status = session->transport.receive(session->transport.ctx, session->ahead.at, AHEAD_MAX,
+                                        &session->ahead.len);
+    session->drained = status == SL_OK && session->ahead.len < AHEAD_MAX;
+    return status;
+}
+
+/*
+ * The library asks for a record's head, then for its body. A server asks the system for many
+ * records at once, once a sensor is in; a handshake's bytes are counted, and a sensor gets little.
+ */
+static enum sl_status fetch(struct sl_session *session, unsigned char *bytes, size_t cap,
+                            size_t *len)
+{
+    enum sl_status status;
+
+    if (!session->established || sl_trust_role(session->trust) != SL_ROLE_SERVER)
+        return session->transport.receive(session->transport.ctx, bytes, cap, len);
+    if (session->ahead_at == session->ahead.len) {
+        status = fill(session);
+        if (status != SL_OK)
+            return status;
+    }
+    *len = session->ahead.len - session->ahead_at;
+    if (*len > cap)
+        *len = cap;
+    memcpy(bytes, session->ahead.at + session->ahead_at, *len);
+    session->ahead_at += *len;
+    return SL_OK;
 }
 
 /*
@@ -85,7 +131,7 @@ static int receive(void *ctx, unsigned char *bytes, size_t cap)
     }
     if (cap > session->budget)
         cap = session->budget;
-    status = session->transport.receive(session->transport.ctx, bytes, cap, &len);
+    status = fetch(session, bytes, cap, &len);
     if (status != SL_OK)
         return receive_code(session, status);
     session->budget -= len;
@@ -239,6 +285,7 @@ void sl_session_free(struct sl_session *session)
     sl_verify_clear(&session->verify);
     free(session->host);
     sl_trust_unref(session->trust);
+    sl_buffer_clear(&session->ahead);
     sl_buffer_clear(&session->out);
     mbedtls_platform_zeroize(session, sizeof *session);
     free(session);
@@ -420,8 +467,11 @@ enum sl_status sl_session_read(struct sl_session *session, char *bytes, size_t c
             return SL_CLOSED;
         if (code == MBEDTLS_ERR_SSL_WANT_WRITE)
             return SL_WANT_WRITE;
-        if (code == MBEDTLS_ERR_SSL_WANT_READ && session->blocked)
+        if (code == MBEDTLS_ERR_SSL_WANT_READ && session->blocked) {
+            sl_buffer_clear(&session->ahead); /* An idle session keeps no buffer. */
+            session->ahead_at = 0;
             return SL_WANT_READ;
+        }
         if (code != 0 && code != MBEDTLS_ERR_SSL_WANT_READ && !sl_compat_is_ticket(code))
             return broken(session, code);
     }
