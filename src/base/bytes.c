@@ -5,7 +5,6 @@
 #include "base/bytes.h"
 
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,32 @@ enum { SMALLEST_BUFFER = 256 };
 struct sl_bytes sl_bytes_of(const char *text)
 {
     return (struct sl_bytes){.at = text, .len = strlen(text)};
+}
+
+/* Two digits a step, because a division waits for the one before. */
+void sl_digits_put(uint64_t number, size_t count, char *out)
+{
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+
+    for (; count >= 2; number /= 100) {
+        count -= 2;
+        memcpy(out + count, pairs + number % 100 * 2, 2);
+    }
+    if (count > 0)
+        *out = (char)('0' + number % 10);
+}
+
+size_t sl_digits_print(uint64_t number, char out[static SL_DIGITS_MAX])
+{
+    size_t count = 1;
+
+    for (uint64_t power = 10; count < SL_DIGITS_MAX && number >= power; power *= 10)
+        count++;
+    sl_digits_put(number, count, out);
+    return count;
 }
 
 int sl_hex_digit(char c)

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "sensorlink/status.h"
 
@@ -28,6 +29,15 @@ struct sl_buffer {
 
 /* A view of a zero-terminated string, without its zero. */
 struct sl_bytes sl_bytes_of(const char *text);
+
+/* The digits of the greatest number. */
+enum { SL_DIGITS_MAX = 20 };
+
+/* Prints a number in decimal, without a terminating zero; returns its length. */
+size_t sl_digits_print(uint64_t number, char out[static SL_DIGITS_MAX]);
+
+/* Prints the last `count` digits of a number, with zeros in front where it has fewer. */
+void sl_digits_put(uint64_t number, size_t count, char *out);
 
 /* The value of a hex digit in either case, or -1. */
 int sl_hex_digit(char c);

@@ -10,7 +10,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 enum {
@@ -106,19 +105,20 @@ size_t sl_time_print_unix(int64_t time_us, char text[static SL_TIME_TEXT_SIZE])
     if (time_us == SL_TIME_NONE)
         return print_none(text);
 
-    const char *sign = time_us < 0 ? "-" : "";
     uint64_t us = time_us < 0 ? 0 - (uint64_t)time_us : (uint64_t)time_us;
-    uint64_t seconds = us / US_PER_S;
     uint64_t fraction = us % US_PER_S;
+    size_t len = 0;
 
-    if (fraction == 0)
-        return printed(snprintf(text, SL_TIME_TEXT_SIZE, "%s%" PRIu64, sign, seconds));
-
-    size_t len = printed(
-        snprintf(text, SL_TIME_TEXT_SIZE, "%s%" PRIu64 ".%06" PRIu64, sign, seconds, fraction));
-
-    while (text[len - 1] == '0')
-        text[--len] = '\0';
+    if (time_us < 0)
+        text[len++] = '-';
+    len += sl_digits_print(us / US_PER_S, text + len);
+    if (fraction != 0) {
+        text[len++] = '.';
+        sl_digits_put(fraction, 6, text + len);
+        for (len += 6; text[len - 1] == '0'; len--)
+            continue;
+    }
+    text[len] = '\0';
     return len;
 }
 
@@ -140,32 +140,28 @@ size_t sl_time_print_iso(int64_t time_us, char text[static SL_TIME_TEXT_SIZE])
                             ms));
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* Takes `least` to `most` digits off the front of `text`; false where there aren't so many. */
 static bool take_digits(struct sl_bytes *text, size_t least, size_t most, int64_t *value)
 {
+    const char *at = text->at;
+    size_t end = text->len < most ? text->len : most;
     size_t count = 0;
-    int64_t number = 0;
+    unsigned digit; /* above 9 where it's none */
+    uint64_t number = 0;
 
-    while (count < text->len && count < most && is_digit(text->at[count])) {
-        number = number * 10 + (text->at[count] - '0');
-        count++;
-    }
+    for (; count < end && (digit = (unsigned)at[count] - '0') <= 9; count++)
+        number = number * 10 + digit;
     if (count < least)
         return false;
-    *value = number;
+    *value = (int64_t)number;
     text->at += count;
     text->len -= count;
     return true;
 }
 
-static bool take_char(struct sl_bytes *text, const char *any)
+static bool take_char(struct sl_bytes *text, char a)
 {
-    if (text->len == 0 || text->at[0] == '\0' || strchr(any, text->at[0]) == NULL)
+    if (text->len == 0 || text->at[0] != a)
         return false;
     text->at++;
     text->len--;
@@ -175,34 +171,42 @@ static bool take_char(struct sl_bytes *text, const char *any)
 /* Takes 1 to `most` digits of a second's fraction, as microseconds; after the sixth none counts. */
 static bool take_fraction(struct sl_bytes *text, size_t most, int64_t *us)
 {
-    const char *from = text->at;
+    static const int64_t worth[] = {0, 100000, 10000, 1000, 100, 10, 1};
+    size_t len = text->len;
 
     if (!take_digits(text, 1, most, us))
         return false;
-    for (size_t digits = (size_t)(text->at - from); digits < 6; digits++)
-        *us *= 10;
-    for (size_t digits = (size_t)(text->at - from); digits > 6; digits--)
+
+    size_t digits = len - text->len;
+
+    for (; digits > 6; digits--)
         *us /= 10;
+    *us *= worth[digits];
     return true;
 }
 
-enum sl_status sl_time_parse_unix(struct sl_bytes text, int64_t *time_us)
+enum sl_status sl_time_take_unix(struct sl_bytes *text, int64_t *time_us)
 {
     int64_t seconds = 0;
     int64_t us = 0;
 
-    if (text.len == 1 && text.at[0] == '-') {
+    if (take_char(text, '-')) {
         *time_us = SL_TIME_NONE;
         return SL_OK;
     }
-    if (!take_digits(&text, 1, 12, &seconds) || seconds > LAST_SECOND)
+    if (!take_digits(text, 1, 12, &seconds) || seconds > LAST_SECOND)
         return SL_BAD_INPUT;
-    if (take_char(&text, ".") && !take_fraction(&text, 6, &us))
-        return SL_BAD_INPUT;
-    if (text.len > 0)
+    if (take_char(text, '.') && !take_fraction(text, 6, &us))
         return SL_BAD_INPUT;
     *time_us = seconds * US_PER_S + us;
     return SL_OK;
+}
+
+enum sl_status sl_time_parse_unix(struct sl_bytes text, int64_t *time_us)
+{
+    enum sl_status status = sl_time_take_unix(&text, time_us);
+
+    return text.len == 0 ? status : SL_BAD_INPUT;
 }
 
 static int64_t days_in_month(int64_t year, int64_t month)
@@ -217,8 +221,8 @@ static bool take_date(struct sl_bytes *text, int64_t *seconds)
 {
     struct date date;
 
-    if (!take_digits(text, 4, 4, &date.year) || !take_char(text, "-") ||
-        !take_digits(text, 2, 2, &date.month) || !take_char(text, "-") ||
+    if (!take_digits(text, 4, 4, &date.year) || !take_char(text, '-') ||
+        !take_digits(text, 2, 2, &date.month) || !take_char(text, '-') ||
         !take_digits(text, 2, 2, &date.day))
         return false;
     if (date.month < 1 || date.month > 12 || date.day < 1 ||
@@ -234,14 +238,20 @@ static bool take_time_of_day(struct sl_bytes *text, int64_t *seconds, int64_t *u
     int64_t minute;
     int64_t second;
 
-    if (!take_digits(text, 2, 2, &hour) || !take_char(text, ":") ||
-        !take_digits(text, 2, 2, &minute) || !take_char(text, ":") ||
+    if (!take_digits(text, 2, 2, &hour) || !take_char(text, ':') ||
+        !take_digits(text, 2, 2, &minute) || !take_char(text, ':') ||
         !take_digits(text, 2, 2, &second))
         return false;
     if (hour > 23 || minute > 59 || second > 59)
         return false;
     *seconds = hour * 3600 + minute * 60 + second;
-    return !take_char(text, ".") || take_fraction(text, 12, us);
+    return !take_char(text, '.') || take_fraction(text, 12, us);
+}
+
+/* What stands between date and time. */
+static bool take_separator(struct sl_bytes *text)
+{
+    return take_char(text, 'T') || take_char(text, 't') || take_char(text, ' ');
 }
 
 /* The zone as seconds east of UTC; nothing is UTC. */
@@ -251,14 +261,14 @@ static bool take_zone(struct sl_bytes *text, int64_t *east)
     int64_t minutes;
 
     *east = 0;
-    if (text->len == 0 || take_char(text, "Zz"))
+    if (text->len == 0 || take_char(text, 'Z') || take_char(text, 'z'))
         return true;
 
-    bool west = take_char(text, "-");
+    bool west = take_char(text, '-');
 
-    if (!west && !take_char(text, "+"))
+    if (!west && !take_char(text, '+'))
         return false;
-    if (!take_digits(text, 2, 2, &hours) || !take_char(text, ":") ||
+    if (!take_digits(text, 2, 2, &hours) || !take_char(text, ':') ||
         !take_digits(text, 2, 2, &minutes) || hours > 23 || minutes > 59)
         return false;
     *east = (hours * 3600 + minutes * 60) * (west ? -1 : 1);
@@ -274,7 +284,7 @@ enum sl_status sl_time_parse_iso(struct sl_bytes text, int64_t *time_us)
 
     if (!take_date(&text, &date))
         return SL_BAD_INPUT;
-    if (text.len > 0 && (!take_char(&text, "Tt ") || !take_time_of_day(&text, &clock, &us) ||
+    if (text.len > 0 && (!take_separator(&text) || !take_time_of_day(&text, &clock, &us) ||
                          !take_zone(&text, &east) || text.len > 0))
         return SL_BAD_INPUT;
 

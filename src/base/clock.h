@@ -42,6 +42,12 @@ size_t sl_time_print_iso(int64_t time_us, char text[static SL_TIME_TEXT_SIZE]);
 SL_MUST_USE enum sl_status sl_time_parse_unix(struct sl_bytes text, int64_t *time_us);
 
 /*
+ * Takes such a time off the front of `text`, as far as it goes: what follows is the caller's to
+ * judge. Statuses as above.
+ */
+SL_MUST_USE enum sl_status sl_time_take_unix(struct sl_bytes *text, int64_t *time_us);
+
+/*
  * Reads ISO 8601: `2026-11-23T03:09:01[.frac](Z|+hh:mm|-hh:mm)`, or a date alone (midnight UTC).
  * A space may stand for the T; without a zone UTC is taken. Statuses as above.
  */

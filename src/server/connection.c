@@ -207,12 +207,9 @@ static void peer_ended(struct sl_connection *connection, enum sl_status status)
     sl_connection_end(connection, NULL, NULL, 0);
 }
 
-static void take_readings(struct sl_connection *connection)
+/* Hands on what was read, says what is due, and waits; `status` is how the reading ended. */
+static void pass_on(struct sl_connection *connection, enum sl_status status)
 {
-    enum sl_status status = sl_intake_read(connection);
-
-    if (connection->state != SL_CONNECTION_READING)
-        return;
     sl_intake_submit(connection);
     sl_intake_acknowledge(connection);
     if (status != SL_OK && status != SL_WANT_READ && status != SL_LIMIT) {
@@ -231,6 +228,15 @@ static void take_readings(struct sl_connection *connection)
     sl_connection_wait(connection, status != SL_LIMIT);
     if (connection->held_back)
         appoint(connection);
+}
+
+static void take_readings(struct sl_connection *connection)
+{
+    enum sl_status status = sl_intake_read(connection);
+
+    connection->emptied = status == SL_WANT_READ;
+    if (connection->state == SL_CONNECTION_READING)
+        pass_on(connection, status);
 }
 
 void sl_connection_turn(struct sl_connection *connection)
@@ -280,7 +286,10 @@ void sl_connection_adopted(struct sl_connection *connection, struct sl_worker *w
 void sl_connection_answer(struct sl_connection *connection, struct sl_batch *batch)
 {
     sl_intake_answer(connection, batch);
-    sl_connection_turn(connection);
+    if (connection->state == SL_CONNECTION_READING && connection->emptied)
+        pass_on(connection, SL_WANT_READ);
+    else
+        sl_connection_turn(connection);
 }
 
 /* No longer admitted: told by name, after what it sent before is stored. */

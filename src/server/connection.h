@@ -74,6 +74,7 @@ struct sl_connection {
     atomic_bool superseded; /* a newer session has this stream; set by streams.c in any thread */
     bool proved;  /* one number sent again was compared in this session; the others needn't be */
     bool proving; /* nothing is acknowledged until the answer is there */
+    bool emptied; /* nothing more was there at the last look: the watch tells when there is */
     bool peer_parted;       /* the peer's close_notify has come, */
     bool parted;            /* and ours is on its way */
     bool dead;              /* the session or transport is broken: nothing more can be sent */

@@ -12,7 +12,8 @@
 
 enum {
     CHUNK = SL_SESSION_RECORD_MAX + 1, /* one record's content */
-    SHARE = 4,         /* chunks a turn, so that one sensor can't hold the others up */
+    SHARE = 4 * CHUNK, /* bytes a turn, so that one sensor can't hold the others up, */
+    RECORD_COST = 512, /* and a record costs as much as so many bytes, however short it is */
     REFUSED_TOLD = 20, /* refused readings of a session that are told one by one */
     RETRY_STORE_MS = 10000,
     RETRY_GRAMMAR_MS = 60000,
@@ -273,18 +274,28 @@ static enum sl_status open_plain(struct sl_connection *connection)
     return SL_LIMIT;
 }
 
-static enum sl_status read_chunk(struct sl_connection *connection)
+/* Reads records until nothing more is there, this turn's share is used up, or it's paused. */
+static enum sl_status read_share(struct sl_connection *connection)
 {
     char chunk[CHUNK];
-    size_t len = 0;
-    enum sl_status status = sl_session_read(connection->session, chunk, sizeof chunk, &len);
+    size_t used = 0;
+    enum sl_status status = SL_OK;
 
-    if (status == SL_OK) {
-        connection->deadline_ms = sl_clock_monotonic_ms() + connection->shared->limits.idle_ms;
-        status = take_bytes(connection, (struct sl_bytes){chunk, len});
-    } else if (status == SL_CLOSED && take_last_line(connection) == SL_DENIED) {
-        status = SL_DENIED;
+    while (status == SL_OK && used < SHARE) {
+        size_t len = 0;
+
+        if (sl_intake_paused(connection)) {
+            status = SL_LIMIT;
+            break;
+        }
+        status = sl_session_read(connection->session, chunk, sizeof chunk, &len);
+        if (status == SL_OK) {
+            used += len + RECORD_COST;
+            status = take_bytes(connection, (struct sl_bytes){chunk, len});
+        }
     }
+    if (used > 0)
+        connection->deadline_ms = sl_clock_monotonic_ms() + connection->shared->limits.idle_ms;
     return status;
 }
 
@@ -294,11 +305,10 @@ enum sl_status sl_intake_read(struct sl_connection *connection)
 
     if (status == SL_OK)
         status = take_kept(connection);
-    for (int share = SHARE; status == SL_OK && share > 0; share--) {
-        if (sl_intake_paused(connection))
-            return SL_LIMIT;
-        status = read_chunk(connection);
-    }
+    if (status == SL_OK)
+        status = read_share(connection);
+    if (status == SL_CLOSED && take_last_line(connection) == SL_DENIED)
+        status = SL_DENIED;
     return status == SL_WANT_WRITE ? SL_WANT_READ : status;
 }
 

@@ -11,13 +11,8 @@
 #include "base/clock.h"
 
 enum {
-    SECOND_US = 1000000,
-    DIGITS_MAX = 20,
-    /*
-     * A unit's byte can become \u00XX; the rest is separators, quotes and a time with its sign and
-     * point.
-     */
-    ITEM_MAX = SL_NAME_MAX + SL_VALUE_SIZE + 6 * SL_UNIT_BYTES_MAX + DIGITS_MAX + 32
+    /* A unit's byte can become \u00XX; the rest is separators and quotes. */
+    ITEM_MAX = SL_TIME_TEXT_SIZE + SL_NAME_MAX + SL_VALUE_SIZE + 6 * SL_UNIT_BYTES_MAX + 16
 };
 
 _Static_assert((int)ITEM_MAX < (int)SL_BLOCK_LIMIT_MIN, "an empty block must take every reading");
@@ -28,42 +23,17 @@ static char *put_bytes(char *out, const char *from, size_t len)
     return out + len;
 }
 
-static char *put_digits(char *out, uint64_t number, int least)
-{
-    char digits[DIGITS_MAX];
-    int count = 0;
-
-    while (number != 0 || count < least) {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    }
-    while (count > 0)
-        *out++ = digits[--count];
-    return out;
-}
-
 /* Unix seconds with as many decimals as needed; JSON has no other word for "no time" than null. */
-static char *put_time(char *out, int64_t time_us)
+static char *put_time(char *out, const struct sl_reading *reading)
 {
-    if (time_us == SL_TIME_NONE)
+    struct sl_bytes sent = reading->time;
+
+    if (reading->time_us == SL_TIME_NONE)
         return put_bytes(out, "null", 4);
-    uint64_t distance = time_us < 0 ? 0 - (uint64_t)time_us : (uint64_t)time_us;
-
-    if (time_us < 0)
-        *out++ = '-';
-    out = put_digits(out, distance / SECOND_US, 1);
-
-    uint64_t fraction = distance % SECOND_US;
-    if (fraction != 0) {
-        int places = 6;
-        while (fraction % 10 == 0) {
-            fraction /= 10;
-            places--;
-        }
-        *out++ = '.';
-        out = put_digits(out, fraction, places);
-    }
-    return out;
+    /* Nearly all come in the form that they are stored in: no zero at either end. */
+    if (sent.len > 0 && sent.at[0] != '0' && sent.at[sent.len - 1] != '0')
+        return put_bytes(out, sent.at, sent.len);
+    return out + sl_time_print_unix(reading->time_us, out);
 }
 
 /*
@@ -91,24 +61,21 @@ static char *put_string(char *out, struct sl_bytes text)
     return out;
 }
 
-static size_t print_item(const struct sl_reading *reading, char item[static ITEM_MAX])
+/* Writes up to ITEM_MAX bytes. */
+static char *put_item(char *out, const struct sl_reading *reading)
 {
-    char value[SL_VALUE_SIZE];
-    size_t value_len = sl_value_canonical(reading->value, value);
-    char *out = item;
-
     *out++ = '[';
-    out = put_time(out, reading->time_us);
+    out = put_time(out, reading);
     out = put_bytes(out, ",\"", 2);
     out = put_bytes(out, reading->name.at, reading->name.len);
     out = put_bytes(out, "\",", 2);
-    out = put_bytes(out, value, value_len);
+    out += sl_value_canonical(reading->value, out);
     if (reading->unit.len > 0) {
         *out++ = ',';
         out = put_string(out, reading->unit);
     }
     *out++ = ']';
-    return (size_t)(out - item);
+    return out;
 }
 
 /* True where the reading's time leaves `oldest_us` and `newest_us` true for the whole block. */
@@ -126,31 +93,34 @@ static bool time_fits(const struct sl_block *block, int64_t time_us)
 enum sl_status sl_block_add(struct sl_block *block, const struct sl_reading *reading, size_t limit)
 {
     struct sl_buffer *text = &block->text;
-    char item[ITEM_MAX];
+    bool first = block->count == 0;
 
     assert(reading->name.len >= 1 && reading->name.len <= SL_NAME_MAX);
     assert(reading->unit.len <= SL_UNIT_BYTES_MAX);
     assert(limit >= SL_BLOCK_LIMIT_MIN);
-    if (block->count > 0 && !time_fits(block, reading->time_us))
+    if (!first && !time_fits(block, reading->time_us))
         return SL_LIMIT;
 
-    /* The text is a closed array after each reading: the next one takes the place of its ']'. */
-    size_t len = print_item(reading, item);
-    enum sl_status status = sl_buffer_reserve(text, len + (block->count == 0 ? 2 : 1), limit);
+    /* It's printed where it shall stay, so only then it shows whether it's within the limit. */
+    enum sl_status status = sl_buffer_reserve(text, ITEM_MAX + 2, limit + ITEM_MAX + 2);
     if (status != SL_OK)
         return status;
-    if (block->count == 0) {
-        text->at[text->len++] = '[';
-    } else {
-        text->at[text->len - 1] = ',';
-    }
-    memcpy(text->at + text->len, item, len);
-    text->len += len;
-    text->at[text->len++] = ']';
 
-    if (block->count == 0 || reading->time_us < block->oldest_us)
+    /* The text is a closed array after each reading: the next one takes the place of its ']'. */
+    char *from = text->at + (first ? 0 : text->len - 1);
+    char *out = from;
+
+    *out++ = first ? '[' : ',';
+    out = put_item(out, reading);
+    *out++ = ']';
+    if ((size_t)(out - text->at) > limit) {
+        *from = ']';
+        return SL_LIMIT;
+    }
+    text->len = (size_t)(out - text->at);
+    if (first || reading->time_us < block->oldest_us)
         block->oldest_us = reading->time_us;
-    if (block->count == 0 || reading->time_us > block->newest_us)
+    if (first || reading->time_us > block->newest_us)
         block->newest_us = reading->time_us;
     block->count++;
     return SL_OK;

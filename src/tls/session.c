@@ -18,8 +18,8 @@
 
 enum {
     READ_TRIES = 16,
-    READ_MAX = 20480, /* from the transport: one record of content, and a few without */
-    AHEAD_MAX = 16384,
+    READ_MAX = 20480,  /* from the transport: one record of content, and a few without */
+    AHEAD_MAX = 16384, /* received at once */
     WIRE_MAX = SL_SESSION_OUT_MAX + 32768
 };
 
@@ -40,6 +40,7 @@ struct sl_session {
     struct sl_record sent;            /* ours, likewise */
     struct sl_buffer ahead;           /* a server's: received, not taken by the library yet */
     size_t ahead_at;                  /* how far it has taken it */
+    bool drained;                     /* the transport had less than there was room for */
     struct sl_buffer out;             /* encrypted, not sent yet */
     size_t budget;        /* bytes that may be read, in this part of the handshake or one call */
     size_t flight_budget; /* what `budget` becomes when a hello of the peer is whole */
@@ -65,17 +66,27 @@ static int receive_code(struct sl_session *session, enum sl_status status)
     return status == SL_CUT ? 0 : MBEDTLS_ERR_SSL_CONN_EOF;
 }
 
-/* Reads on; in a handshake no more than may still come. */
+/*
+ * Receives ahead what is there, in a handshake no more than may still come. After it, nothing where
+ * the transport had less than that at the last look: its owner is told when there is more.
+ */
 static enum sl_status refill(struct sl_session *session)
 {
     struct sl_transport *transport = &session->transport;
     struct sl_buffer *ahead = &session->ahead;
     size_t most = session->established || session->budget > AHEAD_MAX ? AHEAD_MAX : session->budget;
+    bool drained = session->drained;
+    enum sl_status status;
 
     session->ahead_at = ahead->len = 0;
+    session->drained = false;
+    if (drained)
+        return SL_WANT_READ;
     if (sl_buffer_reserve(ahead, most, AHEAD_MAX) != SL_OK)
         return SL_NOMEM;
-    return transport->receive(transport->ctx, ahead->at, most, &ahead->len);
+    status = transport->receive(transport->ctx, ahead->at, most, &ahead->len);
+    session->drained = session->established && status == SL_OK && ahead->len < most;
+    return status;
 }
 
 /*

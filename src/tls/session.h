@@ -6,11 +6,12 @@
  *   close -> free
  *
  * What is written is encrypted into a buffer of the session and sent by flush, so that many small
- * writes make one send and a write never has to be repeated. Reading reports SL_WANT_READ only when
- * the transport has nothing more, so an edge-triggered or level-triggered loop may both rely on it.
+ * writes make one send and a write never has to be repeated. Once a sensor is in, a server receives
+ * many records at once. Reading reports SL_WANT_READ only when the transport has nothing more or, at
+ * a server, had less than it was asked for: a level-triggered loop may rely on it.
  *
  * Memory   Made by new, freed by sl_session_free(). About 37 KiB (TLS 1.2) to 43 KiB (TLS 1.3) in
- *          the library, plus what waits to be sent.
+ *          the library, plus what waits to be sent, and 16 KiB while there is more to read.
  * Limits   SL_SESSION_OUT_MAX bytes wait to be sent, beyond that write says SL_WANT_WRITE. Before
  *          the handshake is over a server reads `budget` bytes of a peer and no more.
  * Threads  One thread at a time; it may be handed to another thread between calls.
@@ -77,7 +78,7 @@ SL_MUST_USE enum sl_status sl_session_handshake(struct sl_session *session);
 /*
  * Reads decrypted bytes.
  * SL_OK         `*len` is 1 to `cap`.
- * SL_WANT_READ  Nothing there now.
+ * SL_WANT_READ  Nothing there now; see above.
  * SL_WANT_WRITE Something must be flushed first.
  * SL_CLOSED     The peer said goodbye (close_notify). SL_CUT: it ended without.
  * SL_IO         The session is broken; sl_session_refusal() says how. SL_NOMEM likewise.

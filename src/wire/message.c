@@ -11,6 +11,20 @@
 #include "base/utf8.h"
 #include "wire/frame.h"
 
+enum { NUMBER_MAX = 19 }; /* digits of SL_SEQ_MAX; so many always fit 64 bits */
+
+/* The single blank after a word; the line's end will do. */
+static bool take_end(struct sl_bytes *rest)
+{
+    if (rest->len == 0)
+        return true;
+    if (rest->at[0] != ' ')
+        return false;
+    rest->at++;
+    rest->len--;
+    return true;
+}
+
 /* One word of the line, and the single blank after it. A word is never empty. */
 static bool take_word(struct sl_bytes *rest, struct sl_bytes *word)
 {
@@ -21,37 +35,32 @@ static bool take_word(struct sl_bytes *rest, struct sl_bytes *word)
     if (len == 0)
         return false;
     *word = (struct sl_bytes){.at = rest->at, .len = len};
-    if (len < rest->len)
-        len++;
     rest->at += len;
     rest->len -= len;
-    return true;
+    return take_end(rest);
 }
 
 /* A number from `least` to `most`, written in digits without a zero in front. */
 static bool take_number(struct sl_bytes *rest, int64_t least, int64_t most, int64_t *number)
 {
-    struct sl_bytes word;
-    int64_t value = 0;
+    const char *at = rest->at;
+    size_t most_digits = rest->len < NUMBER_MAX ? rest->len : NUMBER_MAX;
+    size_t len = 0;
+    uint64_t value = 0;
 
-    if (!take_word(rest, &word) || (word.at[0] == '0' && word.len > 1))
+    for (; len < most_digits && at[len] >= '0' && at[len] <= '9'; len++)
+        value = value * 10 + (uint64_t)(at[len] - '0');
+    if (len == 0 || (len > 1 && at[0] == '0'))
         return false;
-    for (size_t i = 0; i < word.len; i++) {
-        int64_t digit = word.at[i] - '0';
-
-        if (digit < 0 || digit > 9 || value > (most - digit) / 10)
-            return false;
-        value = value * 10 + digit;
-    }
-    *number = value;
-    return value >= least;
+    rest->at += len;
+    rest->len -= len;
+    *number = (int64_t)value;
+    return take_end(rest) && value >= (uint64_t)least && value <= (uint64_t)most;
 }
 
 static bool take_time(struct sl_bytes *rest, int64_t *time_us)
 {
-    struct sl_bytes word;
-
-    return take_word(rest, &word) && sl_time_parse_unix(word, time_us) == SL_OK;
+    return sl_time_take_unix(rest, time_us) == SL_OK && take_end(rest);
 }
 
 static bool reason_is_sound(struct sl_bytes reason)
@@ -101,9 +110,18 @@ static bool sensor_is_sound(struct sl_bytes sensor)
 static bool parse_reading(struct sl_bytes rest, struct sl_message *message)
 {
     message->kind = SL_MESSAGE_READING;
-    if (!take_number(&rest, 1, SL_SEQ_MAX, &message->seq) || !take_time(&rest, &message->time_us))
+    message->flaw = SL_FLAW_NONE;
+    if (!take_number(&rest, 1, SL_SEQ_MAX, &message->seq))
         return false;
-    message->reading.time_us = message->time_us;
+
+    struct sl_bytes time = rest;
+
+    if (sl_time_take_unix(&rest, &message->time_us) != SL_OK)
+        return false;
+    time.len -= rest.len;
+    if (!take_end(&rest))
+        return false;
+    message->reading = (struct sl_reading){.time_us = message->time_us, .time = time};
     /* A reading that can't be taken is no fault of the session: `flaw` says it. */
     (void)!sl_reading_parse(rest, &message->reading, &message->flaw);
     return true;
@@ -195,6 +213,7 @@ static bool parse_by_verb(struct sl_bytes line, const struct verb *verbs, size_t
 {
     struct sl_bytes word;
 
+    *message = (struct sl_message){0};
     if (!take_word(&line, &word))
         return false;
     for (size_t i = 0; i < count; i++)
@@ -207,7 +226,6 @@ enum sl_status sl_message_parse_from_sensor(struct sl_bytes line, struct sl_mess
 {
     bool sound;
 
-    *message = (struct sl_message){0};
     if (line.len > 0 && line.at[0] >= '0' && line.at[0] <= '9')
         sound = parse_reading(line, message);
     else
@@ -218,7 +236,6 @@ enum sl_status sl_message_parse_from_sensor(struct sl_bytes line, struct sl_mess
 
 enum sl_status sl_message_parse_from_server(struct sl_bytes line, struct sl_message *message)
 {
-    *message = (struct sl_message){0};
     return parse_by_verb(line, server_verbs, sizeof(server_verbs) / sizeof(server_verbs[0]),
                          message)
                ? SL_OK
@@ -247,16 +264,11 @@ static void put_word(struct line *line, const char *word)
 /* A blank and the number. */
 static void put_number(struct line *line, int64_t number)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char digits[SL_DIGITS_MAX];
 
     assert(number >= 0);
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    digits[--at] = ' ';
-    put(line, (struct sl_bytes){.at = digits + at, .len = sizeof(digits) - at});
+    put_word(line, " ");
+    put(line, (struct sl_bytes){.at = digits, .len = sl_digits_print((uint64_t)number, digits)});
 }
 
 /* A blank and the time; one before 1970 can only be a clock that isn't set. */

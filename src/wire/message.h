@@ -53,7 +53,7 @@ struct sl_message {
     enum sl_message_kind kind;
     int64_t seq;            /* READING, ACK, REFUSED: the number; GAP: its first; WELCOME: last */
     int64_t last;           /* GAP: its last */
-    int64_t time_us;        /* WELCOME: the server's clock */
+    int64_t time_us;        /* WELCOME: the server's clock; READING: the sensor's */
     int64_t offset_us;      /* CLOCK: the server's clock minus the sensor's own */
     int64_t retry_ms;       /* BYE: come back after this many milliseconds, 0 to 2^31-1 */
     struct sl_bytes stream; /* STREAM: 32 lower-case hex digits */
@@ -66,9 +66,10 @@ struct sl_message {
 
 /*
  * Reads a line that a sensor may send: stream, reading, gap, clock.
- * SL_OK         `*message` is set. A READING whose sequence number is sound but whose reading
- *               isn't has `flaw` set: that one is refused and the session goes on. A READING's bad
- *               time field is a flaw of the session, not of the reading.
+ * SL_OK         `*message` is set; of a READING only the fields that say so. A READING whose
+ *               sequence number is sound but whose reading isn't has `flaw` set: that one is
+ *               refused and the session goes on. A READING's bad time field is a flaw of the
+ *               session, not of the reading.
  * SL_BAD_INPUT  The line breaks the grammar of the session: end it with `bye`.
  */
 SL_MUST_USE enum sl_status sl_message_parse_from_sensor(struct sl_bytes line,

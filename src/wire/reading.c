@@ -83,17 +83,35 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static bool name_is_sound(struct sl_bytes name)
+static bool is_in_name(char c)
 {
-    if (name.len == 0 || name.len > SL_NAME_MAX || !is_letter(name.at[0]))
-        return false;
-    for (size_t i = 1; i < name.len; i++) {
-        char c = name.at[i];
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+}
 
-        if (!is_letter(c) && !(c >= '0' && c <= '9') && c != '_' && c != '.' && c != '-')
-            return false;
-    }
-    return true;
+static const char *name_end(const char *at, const char *end)
+{
+    while (at < end && is_in_name(*at))
+        at++;
+    return at;
+}
+
+/* Of a name whose characters are those of names. */
+static bool name_fits(struct sl_bytes name)
+{
+    return name.len > 0 && name.len <= SL_NAME_MAX && is_letter(name.at[0]);
+}
+
+/* The length of the character at the front, 0 where it can't be in a unit. */
+static size_t unit_character(struct sl_bytes text)
+{
+    uint32_t code = 0;
+
+    if (text.at[0] > ' ' && text.at[0] <= '~')
+        return 1;
+
+    size_t len = sl_utf8_next(text, &code);
+
+    return len > 0 && sl_utf8_is_visible(code) ? len : 0;
 }
 
 static bool unit_is_sound(struct sl_bytes unit)
@@ -101,10 +119,9 @@ static bool unit_is_sound(struct sl_bytes unit)
     if (unit.len > SL_UNIT_BYTES_MAX)
         return false;
     for (size_t count = 0; unit.len > 0; count++) {
-        uint32_t code = 0;
-        size_t len = sl_utf8_next(unit, &code);
+        size_t len = unit_character(unit);
 
-        if (len == 0 || count == SL_UNIT_MAX || !sl_utf8_is_visible(code))
+        if (len == 0 || count == SL_UNIT_MAX)
             return false;
         unit.at += len;
         unit.len -= len;
@@ -112,10 +129,10 @@ static bool unit_is_sound(struct sl_bytes unit)
     return true;
 }
 
-/* In the order in which a person would want to hear it. */
+/* In the order in which a person would want to hear it; the name was looked at before. */
 static enum sl_flaw flaw_of_parts(const struct sl_reading *reading)
 {
-    if (!name_is_sound(reading->name))
+    if (!name_fits(reading->name))
         return SL_FLAW_NAME;
     if (reading->value.len == 0)
         return SL_FLAW_NO_VALUE;
@@ -127,33 +144,41 @@ static enum sl_flaw flaw_of_parts(const struct sl_reading *reading)
     return unit_is_sound(reading->unit) ? SL_FLAW_NONE : SL_FLAW_UNIT;
 }
 
-static struct sl_bytes trimmed(const char *from, const char *to)
+static struct sl_bytes between(const char *from, const char *to)
 {
-    while (from < to && *from == ' ')
-        from++;
-    while (from < to && to[-1] == ' ')
-        to--;
     return (struct sl_bytes){.at = from, .len = (size_t)(to - from)};
 }
 
+static const char *skip_blanks(const char *at, const char *end)
+{
+    while (at < end && *at == ' ')
+        at++;
+    return at;
+}
+
+/* Takes the text apart from left to right; each byte of a sound reading is looked at once. */
 static enum sl_flaw parse(struct sl_bytes text, struct sl_reading *reading)
 {
-    if (!sl_text_is_clean(text))
-        return SL_FLAW_NOT_TEXT;
-
-    const char *colon = text.len > 0 ? memchr(text.at, ':', text.len) : NULL;
-
-    if (colon == NULL)
+    if (text.len == 0)
         return SL_FLAW_NO_COLON;
 
-    struct sl_bytes rest = trimmed(colon + 1, text.at + text.len);
-    const char *end = rest.at + rest.len;
-    const char *blank = rest.len > 0 ? memchr(rest.at, ' ', rest.len) : NULL;
-    const char *value_end = blank != NULL ? blank : end;
+    const char *end = text.at + text.len;
+    const char *at = skip_blanks(text.at, end);
 
-    reading->name = trimmed(text.at, colon);
-    reading->value = (struct sl_bytes){.at = rest.at, .len = (size_t)(value_end - rest.at)};
-    reading->unit = trimmed(value_end, end);
+    reading->name = between(at, name_end(at, end));
+    at = skip_blanks(reading->name.at + reading->name.len, end);
+    if (at == end || *at != ':')
+        return memchr(text.at, ':', text.len) == NULL ? SL_FLAW_NO_COLON : SL_FLAW_NAME;
+
+    const char *value = skip_blanks(at + 1, end);
+
+    for (at = value; at < end && *at != ' ';)
+        at++;
+    reading->value = between(value, at);
+    at = skip_blanks(at, end);
+    while (at < end && end[-1] == ' ')
+        end--;
+    reading->unit = between(at, end);
     return flaw_of_parts(reading);
 }
 
@@ -161,16 +186,28 @@ enum sl_status sl_reading_parse(struct sl_bytes text, struct sl_reading *reading
                                 enum sl_flaw *flaw)
 {
     *flaw = parse(text, reading);
+    /* What is sound is text; only where something is wrong it may be that this isn't even text. */
+    if (*flaw != SL_FLAW_NONE && !sl_text_is_clean(text))
+        *flaw = SL_FLAW_NOT_TEXT;
     return *flaw == SL_FLAW_NONE ? SL_OK : SL_BAD_INPUT;
+}
+
+static bool all_is_clean(const struct sl_reading *reading)
+{
+    return sl_text_is_clean(reading->name) && sl_text_is_clean(reading->value) &&
+           sl_text_is_clean(reading->unit);
 }
 
 enum sl_status sl_reading_check(const struct sl_reading *reading, enum sl_flaw *flaw)
 {
-    if (!sl_text_is_clean(reading->name) || !sl_text_is_clean(reading->value) ||
-        !sl_text_is_clean(reading->unit))
-        *flaw = SL_FLAW_NOT_TEXT;
+    struct sl_bytes name = reading->name;
+
+    if (name.len == 0 || name_end(name.at, name.at + name.len) != name.at + name.len)
+        *flaw = SL_FLAW_NAME;
     else
         *flaw = flaw_of_parts(reading);
+    if (*flaw != SL_FLAW_NONE && !all_is_clean(reading))
+        *flaw = SL_FLAW_NOT_TEXT;
     return *flaw == SL_FLAW_NONE ? SL_OK : SL_BAD_INPUT;
 }
 

@@ -43,6 +43,7 @@ const char *sl_flaw_text(enum sl_flaw flaw);
 
 struct sl_reading {
     int64_t time_us;      /* when the sensor took it; SL_TIME_NONE where it has no clock */
+    struct sl_bytes time; /* `time_us` as text, as it came; empty where it didn't come as text */
     struct sl_bytes name; /* 1 to SL_NAME_MAX bytes of [A-Za-z0-9_.-], a letter first */
     struct sl_bytes
         value;            /* a decimal number as sent; sl_value_canonical() brings it to one form */
@@ -54,7 +55,7 @@ struct sl_reading {
  * missing; a blank is a space, a tab is a control byte). A value is
  * `[+-]digits[.digits][e[+-]digits]` where either side of the point may be empty but not both;
  * its magnitude must be below 1.8e308 as an IEEE double is.
- * `time_us` is left alone.
+ * `time_us` and `time` are left alone.
  *
  * SL_OK         `*reading` is set; its parts point into `text`.
  * SL_BAD_INPUT  `*flaw` says why (never SL_FLAW_NONE).

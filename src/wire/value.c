@@ -170,10 +170,40 @@ static bool names_infinity(struct sl_bytes text)
     return is_word(text, "inf") || is_word(text, "infinity");
 }
 
+/*
+ * True for `-?digits[.digits]` in canonical form, which is what nearly all sensors send: such a
+ * value is sound, finite and stays as it is, and needs no taking apart.
+ */
+static bool is_plain(struct sl_bytes value)
+{
+    const char *end = value.at + value.len;
+    const char *whole = value.len > 0 && value.at[0] == '-' ? value.at + 1 : value.at;
+    const char *at = whole;
+
+    if (value.len == 0 || value.len > SL_VALUE_MAX)
+        return false;
+    while (at < end && is_digit(*at))
+        at++;
+    if (at == whole || (*whole == '0' && at > whole + 1))
+        return false;
+    if (at == end)
+        return *whole != '0' || whole == value.at; /* `-0` is written `0` */
+    if (*at++ != '.')
+        return false;
+
+    const char *part = at;
+
+    while (at < end && is_digit(*at))
+        at++;
+    return at == end && at > part && at[-1] != '0';
+}
+
 enum sl_flaw sl_value_check(struct sl_bytes value)
 {
     struct number number;
 
+    if (is_plain(value))
+        return SL_FLAW_NONE;
     if (!scan(value, &number))
         return names_infinity(value) ? SL_FLAW_NOT_FINITE : SL_FLAW_NOT_A_NUMBER;
     return is_finite(&number) ? SL_FLAW_NONE : SL_FLAW_NOT_FINITE;
@@ -189,8 +219,15 @@ static size_t put(char *out, size_t len, struct sl_bytes bytes)
 size_t sl_value_canonical(struct sl_bytes value, char out[static SL_VALUE_SIZE])
 {
     struct number number;
-    bool sound = scan(value, &number);
     size_t len = 0;
+
+    if (is_plain(value)) {
+        memcpy(out, value.at, value.len);
+        out[value.len] = '\0';
+        return value.len;
+    }
+
+    bool sound = scan(value, &number);
 
     assert(sound);
     if (is_zero(&number)) {

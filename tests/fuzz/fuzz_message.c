@@ -45,7 +45,7 @@ static void check_round_trip(const struct sl_message *message, const struct pars
     char again[SL_LINE_MAX];
     size_t len = 0;
     size_t again_len = 0;
-    struct sl_message second;
+    struct sl_message second = {0};
 
     require(sl_message_print(message, text, sizeof(text), &len) == SL_OK, "it fits a line");
     require(text[len - 1] == '\n' && memchr(text, '\n', len) == text + len - 1,
@@ -60,7 +60,7 @@ static void check_round_trip(const struct sl_message *message, const struct pars
 
 static void check(struct sl_bytes line, const struct parser *parser)
 {
-    struct sl_message message;
+    struct sl_message message = {0}; /* of a reading not all is set */
 
     if (parser->parse(line, &message) != SL_OK)
         return;

@@ -64,6 +64,24 @@ static void check_value(struct sl_bytes value)
     require(strcmp(canonical, again) == 0, "the canonical form of the canonical form is itself");
 }
 
+/* A value that isn't canonical because of a zero in front comes to the same form. */
+static void check_longer(struct sl_bytes value)
+{
+    size_t sign = value.at[0] == '-' || value.at[0] == '+';
+    char text[SL_VALUE_SIZE];
+    char form[SL_VALUE_SIZE];
+    char form_of_longer[SL_VALUE_SIZE];
+
+    if (value.len == SL_VALUE_MAX)
+        return;
+    memcpy(text, value.at, sign);
+    text[sign] = '0';
+    memcpy(text + sign + 1, value.at + sign, value.len - sign);
+    sl_value_canonical(value, form);
+    sl_value_canonical((struct sl_bytes){.at = text, .len = value.len + 1}, form_of_longer);
+    require(strcmp(form, form_of_longer) == 0, "a zero in front changes nothing");
+}
+
 static void check_taken(struct sl_bytes in, const struct sl_reading *reading)
 {
     char text[SL_LINE_MAX];
@@ -76,6 +94,7 @@ static void check_taken(struct sl_bytes in, const struct sl_reading *reading)
                 reading->unit.at + reading->unit.len <= in.at + in.len,
             "the parts lie in the text");
     check_value(reading->value);
+    check_longer(reading->value);
     require(sl_reading_check(reading, &flaw) == SL_OK, "the parts pass the check of parts");
     require(sl_reading_print(reading, text, sizeof(text), &len) == SL_OK, "it fits a line");
     struct sl_bytes printed = {.at = text, .len = len};

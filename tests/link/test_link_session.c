@@ -286,7 +286,34 @@ static void test_link_cut_in_the_middle_of_a_record_gives_none_of_it(void **stat
     assert_int_equal(sl_session_write(place->sensor, sl_bytes_of("temperature: 22\n"), &taken),
                      SL_OK);
     assert_int_equal(sl_session_flush(place->sensor), SL_CUT);
+    assert_int_equal(sl_session_read(place->server, &byte, 1, &len), SL_WANT_READ);
     assert_int_equal(sl_session_read(place->server, &byte, 1, &len), SL_CUT);
+}
+
+static void test_link_server_receives_many_records_at_once(void **state)
+{
+    enum { RECORDS = 100 };
+    static const char line[] = "temperature: 22\n";
+    struct place *place = *state;
+    int64_t *receives = &place->link.pipes[SL_MEMORY_UP].receives;
+    int64_t before;
+    size_t taken = 0, len = 0;
+    char byte;
+
+    connect_sensor(place);
+    for (int i = 0; i < RECORDS; i++)
+        assert_int_equal(sl_session_write(place->sensor, sl_bytes_of(line), &taken), SL_OK);
+    assert_int_equal(sl_session_flush(place->sensor), SL_OK);
+    before = *receives;
+    for (int i = 0; i < RECORDS; i++)
+        server_reads(place, line);
+    assert_int_equal(sl_session_read(place->server, &byte, 1, &len), SL_WANT_READ);
+    assert_int_equal(*receives, before + 1);
+
+    /* What came since is found, though nobody was told that it came. */
+    assert_int_equal(sl_session_write(place->sensor, sl_bytes_of(line), &taken), SL_OK);
+    assert_int_equal(sl_session_flush(place->sensor), SL_OK);
+    server_reads(place, line);
 }
 
 static void test_link_damaged_record_breaks_the_session(void **state)
@@ -505,6 +532,7 @@ int main(void)
         AT_PLACE(test_link_what_was_sent_before_goodbye_is_read_first),
         AT_PLACE(test_link_goodbye_behind_waiting_bytes_arrives_after_them),
         AT_PLACE(test_link_cut_in_the_middle_of_a_record_gives_none_of_it),
+        AT_PLACE(test_link_server_receives_many_records_at_once),
         AT_PLACE(test_link_damaged_record_breaks_the_session),
         AT_PLACE(test_link_record_sent_twice_breaks_the_session),
         AT_PLACE(test_link_session_before_its_handshake_reads_and_writes_nothing),

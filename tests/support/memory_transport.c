@@ -33,6 +33,7 @@ static enum sl_status receive_locked(struct sl_memory_side *side, void *bytes, s
     memcpy(bytes, pipe->bytes.at, count);
     sl_buffer_drop(&pipe->bytes, count);
     pipe->received += (int64_t)count;
+    pipe->receives++;
     *len = count;
     return SL_OK;
 }

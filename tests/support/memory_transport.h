@@ -31,6 +31,7 @@ struct sl_memory_pipe {
     int64_t cut_at;  /* the link is cut once this many bytes were sent into it; -1: never */
     int64_t sent;    /* bytes that went in and came out so far */
     int64_t received;
+    int64_t receives; /* calls that got something out */
 };
 
 struct sl_memory_side {

@@ -5,6 +5,7 @@
 #include "store_place.h"
 
 #include "store/item.h"
+#include "wire/message.h"
 
 #define DAY SL_BLOCK_SPAN_US
 
@@ -46,6 +47,39 @@ static void test_block_reading_without_time_has_null(void **state)
     assert_int_equal(block.oldest_us, SL_TIME_NONE);
     assert_int_equal(block.newest_us, SL_TIME_NONE);
     sl_block_clear(&block);
+}
+
+static void test_block_time_that_came_as_text_is_stored_in_its_shortest_form(void **state)
+{
+    static const char *const times[] = {"0",
+                                        "5",
+                                        "10",
+                                        "00",
+                                        "0001.5",
+                                        "0.5",
+                                        "0.0",
+                                        "1.0",
+                                        "100.10",
+                                        "1764000000.5",
+                                        "1764000000.123456",
+                                        "1764000000.123450",
+                                        "1764000000.000001",
+                                        "253402300799.999999"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        struct sl_block block = {0};
+        struct sl_message message;
+        char line[64], shortest[SL_TIME_TEXT_SIZE], expected[64];
+
+        (void)snprintf(line, sizeof line, "7 %s t: 1", times[i]);
+        assert_int_equal(sl_message_parse_from_sensor(sl_bytes_of(line), &message), SL_OK);
+        (void)sl_time_print_unix(message.time_us, shortest);
+        (void)snprintf(expected, sizeof expected, "[[%s,\"t\",1]]", shortest);
+        assert_int_equal(sl_block_add(&block, &message.reading, BLOCK_LIMIT), SL_OK);
+        assert_bytes(sl_block_text(&block), expected);
+        sl_block_clear(&block);
+    }
 }
 
 static void test_block_unit_is_escaped(void **state)
@@ -246,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_block_readings_become_a_json_array),
         cmocka_unit_test(test_block_reading_without_time_has_null),
+        cmocka_unit_test(test_block_time_that_came_as_text_is_stored_in_its_shortest_form),
         cmocka_unit_test(test_block_unit_is_escaped),
         cmocka_unit_test(test_block_over_its_limit_is_left_as_it_was),
         cmocka_unit_test(test_block_with_the_longest_reading_fits_the_least_limit),

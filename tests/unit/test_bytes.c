@@ -4,6 +4,8 @@
  */
 #include "cases.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,37 @@ static void test_bytes_are_equal_where_length_and_bytes_are(void **state)
     assert_false(sl_bytes_equal(zero_inside, other));
     assert_false(sl_bytes_equal(zero_inside, sl_bytes_of("a")));
     assert_true(sl_bytes_equal((struct sl_bytes){0}, sl_bytes_of("")));
+}
+
+static void assert_digits(uint64_t number)
+{
+    char expected[SL_DIGITS_MAX + 1];
+    char digits[SL_DIGITS_MAX + 1] = "";
+    char padded[SL_DIGITS_MAX];
+    size_t len = (size_t)snprintf(expected, sizeof expected, "%" PRIu64, number);
+
+    assert_int_equal(sl_digits_print(number, digits), len);
+    assert_string_equal(digits, expected);
+    (void)snprintf(expected, sizeof expected, "%020" PRIu64, number);
+    sl_digits_put(number, sizeof padded, padded);
+    assert_memory_equal(padded, expected, sizeof padded);
+    sl_digits_put(number, 3, padded);
+    assert_memory_equal(padded, expected + SL_DIGITS_MAX - 3, 3);
+}
+
+static void test_digits_are_those_of_printf(void **state)
+{
+    uint64_t power = 1;
+
+    (void)state;
+    for (uint64_t number = 0; number < 20000; number++)
+        assert_digits(number);
+    for (int digits = 1; digits <= SL_DIGITS_MAX; digits++, power *= 10) {
+        assert_digits(power - 1);
+        assert_digits(power);
+        assert_digits(power + power / 3);
+    }
+    assert_digits(UINT64_MAX);
 }
 
 static void test_buffer_grows_to_its_limit_and_not_beyond(void **state)
@@ -108,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_are_equal_where_length_and_bytes_are),
+        cmocka_unit_test(test_digits_are_those_of_printf),
         cmocka_unit_test(test_buffer_grows_to_its_limit_and_not_beyond),
         cmocka_unit_test(test_buffer_reserved_room_can_be_written_and_keeps_what_was_there),
         cmocka_unit_test(test_buffer_prints_formatted_text_up_to_the_limit),

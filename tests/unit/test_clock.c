@@ -84,6 +84,32 @@ static void test_time_unix_is_read_exactly(void **state)
     }
 }
 
+static void test_time_unix_is_taken_off_the_front_as_far_as_it_goes(void **state)
+{
+    static const struct {
+        struct sl_bytes text;
+        int64_t us;
+        size_t rest;
+    } cases[] = {
+        {BYTES("1764000000.25 t: 1"), INT64_C(1764000000250000), 5},
+        {BYTES("0x"), 0, 1},
+        {BYTES("1.5.5"), 1500000, 2},
+        {BYTES("1.1234567"), 1123456, 1},
+        {BYTES("- t: 1"), SL_TIME_NONE, 5},
+        {BYTES("-5"), SL_TIME_NONE, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct sl_bytes text = sl_guard_at_end(&guard, cases[i].text);
+        int64_t us = 0;
+
+        assert_int_equal(sl_time_take_unix(&text, &us), SL_OK);
+        assert_int_equal(us, cases[i].us);
+        assert_int_equal(text.len, cases[i].rest);
+    }
+}
+
 static void test_time_unix_that_is_none_is_refused(void **state)
 {
     static const struct sl_bytes cases[] = {
@@ -280,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_time_unix_prints_as_many_decimals_as_needed),
         cmocka_unit_test(test_time_unix_is_read_exactly),
+        cmocka_unit_test(test_time_unix_is_taken_off_the_front_as_far_as_it_goes),
         cmocka_unit_test(test_time_unix_that_is_none_is_refused),
         cmocka_unit_test(test_time_iso_prints_utc_with_milliseconds),
         cmocka_unit_test(test_time_iso_of_the_farthest_times_fits_its_buffer),

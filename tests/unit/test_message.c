@@ -111,12 +111,14 @@ static void test_message_fields_are_those_of_the_line(void **state)
     assert_int_equal(m.seq, 12);
     assert_int_equal(m.time_us, INT64_C(1764000000250000));
     assert_int_equal(m.reading.time_us, m.time_us);
+    assert_bytes(m.reading.time, "1764000000.25");
     assert_bytes(m.reading.name, "t");
     assert_bytes(m.reading.value, "22.50");
     assert_bytes(m.reading.unit, "Cel");
 
     assert_int_equal(parse(true, sl_bytes_of("3 - t: 1"), &m), SL_OK);
     assert_true(m.reading.time_us == SL_TIME_NONE);
+    assert_bytes(m.reading.time, "-");
 
     assert_int_equal(parse(true, sl_bytes_of("gap 3 9 lost-spool"), &m), SL_OK);
     assert_int_equal(m.kind, SL_MESSAGE_GAP);

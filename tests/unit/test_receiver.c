@@ -42,7 +42,7 @@ static void tell(struct talk *talk, const char *text)
 
 static void tell_step(struct talk *talk, const struct sl_receiver_step *step)
 {
-    char text[256] = "";
+    char text[256] = "", when[32];
     const struct sl_reading *r = &step->reading;
 
     switch (step->kind) {
@@ -52,9 +52,10 @@ static void tell_step(struct talk *talk, const struct sl_receiver_step *step)
         (void)snprintf(text, sizeof(text), "stream %s|", talk->receiver.stream);
         break;
     case SL_STEP_READING:
-        (void)snprintf(text, sizeof(text), "%" PRId64 " %.*s=%.*s%.*s|", step->seq,
+        (void)snprintf(when, sizeof(when), "@%" PRId64, r->time_us);
+        (void)snprintf(text, sizeof(text), "%" PRId64 " %.*s=%.*s%.*s%s|", step->seq,
                        (int)r->name.len, r->name.at, (int)r->value.len, r->value.at,
-                       (int)r->unit.len, r->unit.at);
+                       (int)r->unit.len, r->unit.at, r->time_us == SL_TIME_NONE ? "" : when);
         break;
     case SL_STEP_GAP:
         (void)snprintf(text, sizeof(text), "gap %" PRId64 "-%" PRId64 " %.*s|", step->seq,
@@ -132,20 +133,16 @@ static void hear_text(struct talk *talk, const char *text)
 
 static void assert_said(const struct talk *talk, const char *expected)
 {
-    struct sl_bytes said = {.at = talk->said, .len = talk->said_len};
-
-    assert_bytes(said, expected);
+    assert_bytes(((struct sl_bytes){talk->said, talk->said_len}), expected);
 }
 
 static void acknowledge(struct talk *talk, int64_t committed)
 {
-    enum sl_status status;
-
     sl_receiver_committed(&talk->receiver, committed);
     talk->said_len = 0;
-    status =
-        sl_receiver_acknowledge(&talk->receiver, talk->said, sizeof(talk->said), &talk->said_len);
-    assert_int_equal(status, SL_OK);
+    assert_int_equal(
+        sl_receiver_acknowledge(&talk->receiver, talk->said, sizeof(talk->said), &talk->said_len),
+        SL_OK);
 }
 
 struct story {
@@ -155,18 +152,25 @@ struct story {
     const char *steps;
 };
 
-static void assert_story(const struct story *story)
+static void assert_split(const struct story *story, size_t first, size_t piece)
 {
-    static const size_t pieces[] = {ALL, 1, 2, 7};
     struct talk talk;
 
-    for (size_t i = 0; i < COUNT(pieces); i++) {
-        begin(&talk, story->acknowledged, story->on_disk);
-        hear(&talk, story->in, pieces[i]);
-        if (strcmp(talk.steps, story->steps) != 0)
-            fail_msg("in pieces of %zu '%.*s' gave '%s' instead of '%s'", pieces[i],
-                     (int)story->in.len, story->in.at, talk.steps, story->steps);
-    }
+    begin(&talk, story->acknowledged, story->on_disk);
+    hear(&talk, (struct sl_bytes){story->in.at, first}, ALL);
+    hear(&talk, (struct sl_bytes){story->in.at + first, story->in.len - first}, piece);
+    if (strcmp(talk.steps, story->steps) != 0)
+        fail_msg("'%.*s', %zu bytes and then pieces of %zu, gave '%s' instead of '%s'",
+                 (int)story->in.len, story->in.at, first, piece, talk.steps, story->steps);
+}
+
+/* The same steps in small pieces, and in two that meet at any byte. */
+static void assert_story(const struct story *story)
+{
+    for (size_t piece = 1; piece <= 7; piece++)
+        assert_split(story, 0, piece);
+    for (size_t first = 0; first < story->in.len; first++)
+        assert_split(story, first, ALL);
 }
 
 static void test_receiver_plain_lines_become_readings_and_bad_ones_are_passed_over(void **state)
@@ -200,8 +204,11 @@ static void test_receiver_acknowledged_lines_make_the_steps_of_the_protocol(void
 {
     static const struct story stories[] = {
         {true, 0, BYTES(STREAM), OPENED},
-        {true, 0, BYTES(STREAM "1 - t: 1\n2 1764000000 t: 2 V\n"), OPENED "1 t=1|2 t=2V|"},
+        {true, 0, BYTES(STREAM "1 - t: 1\n2 1764000000 t: 2 V\n"),
+         OPENED "1 t=1|2 t=2V@1764000000000000|"},
         {true, 7, BYTES(STREAM "8 - t: 1\r\n"), OPENED "8 t=1|"},
+        {true, 7, BYTES(STREAM "8 1.50 t: 1 V\r\n9 0.000001 n: +1.0\r\n10 - t: 2\r\r\n"),
+         OPENED "8 t=1V@1500000|9 n=+1.0@1|refused 10 not-text|"},
         {true, 0, BYTES(STREAM "1 - t: nan\n2 - t: 2\n3 - \xff\n"),
          OPENED "refused 1 not-a-number|2 t=2|refused 3 not-text|"},
         /* Sent again: at or below what was received. */
@@ -342,6 +349,8 @@ static void test_receiver_line_too_long_ends_plain_and_acknowledged_sessions(voi
     assert_story(&plain);
     assert_story(&hello);
     in[SL_LINE_MAX - 1] = '\n';
+    assert_story(&fits);
+    in[SL_LINE_MAX - 2] = '\r';
     assert_story(&fits);
 }
 
@@ -542,10 +551,8 @@ static void test_receiver_takes_a_million_lines_without_a_pause(void **state)
     struct sl_receiver receiver;
     struct sl_receiver_step step;
     char out[SL_LINE_MAX];
-    size_t len = 0;
-    size_t taken;
-    int64_t made = 0;
-    int64_t seen = 0;
+    size_t taken, len = 0;
+    int64_t made = 0, seen = 0;
 
     (void)state;
     sl_receiver_init(&receiver, true, 0);
@@ -557,15 +564,12 @@ static void test_receiver_takes_a_million_lines_without_a_pause(void **state)
 
         while (made < LINES && in.len + LONGEST < CHUNK)
             in.len += (size_t)snprintf(chunk + in.len, LONGEST, "%" PRId64 " - t: 22.5\n", ++made);
-        for (;;) {
+        do {
             sl_receiver_next(&receiver, in, &taken, &step);
             in.at += taken;
             in.len -= taken;
-            if (step.kind == SL_STEP_MORE)
-                break;
-            assert_int_equal(step.kind, SL_STEP_READING);
-            assert_int_equal(step.seq, ++seen);
-        }
+            seen += step.kind == SL_STEP_READING && step.seq == seen + 1;
+        } while (step.kind != SL_STEP_MORE);
     }
     assert_int_equal(seen, LINES);
     assert_int_equal(receiver.lines, LINES + 1);

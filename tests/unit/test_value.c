@@ -74,6 +74,48 @@ static void test_value_canonical_form_has_the_same_digits_and_no_more_characters
         assert_canonical(cases[i][0], cases[i][1]);
 }
 
+/* The value with one more zero before its first digit, which no value in canonical form has. */
+static struct sl_bytes longer(const char *value, char *text)
+{
+    size_t sign = *value == '-' || *value == '+';
+    size_t len = strlen(value);
+
+    memcpy(text, value, sign);
+    text[sign] = '0';
+    memcpy(text + sign + 1, value + sign, len - sign);
+    return (struct sl_bytes){text, len + 1};
+}
+
+/*
+ * What is canonical already isn't taken apart, and everything else is: both ways must come to the
+ * same, for all texts of up to six characters that matter.
+ */
+static void test_value_written_longer_has_the_same_canonical_form(void **state)
+{
+    static const char alphabet[] = "-+.015e";
+    char value[7] = "";
+    char text[SL_VALUE_SIZE], form[SL_VALUE_SIZE], form_of_longer[SL_VALUE_SIZE];
+    int taken = 0;
+
+    (void)state;
+    for (long code = 1; code < 262144; code++) {
+        size_t len = 0;
+
+        for (long rest = code; rest > 0; rest /= 8)
+            if (rest % 8 > 0)
+                value[len++] = alphabet[rest % 8 - 1];
+        value[len] = '\0';
+        if (flaw_of_value(sl_bytes_of(value)) != SL_FLAW_NONE)
+            continue;
+        taken++;
+        (void)sl_value_canonical(sl_bytes_of(value), form);
+        assert_int_equal(flaw_of_value(longer(value, text)), SL_FLAW_NONE);
+        (void)sl_value_canonical(longer(value, text), form_of_longer);
+        assert_string_equal(form, form_of_longer);
+    }
+    assert_in_range(taken, 10000, 262144);
+}
+
 static void test_value_of_the_greatest_length_is_taken_and_a_longer_one_is_not(void **state)
 {
     static const char digits[] = "1234567890123456789012345678901234567890123456789";
@@ -302,6 +344,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_value_canonical_form_has_the_same_digits_and_no_more_characters),
+        cmocka_unit_test(test_value_written_longer_has_the_same_canonical_form),
         cmocka_unit_test(test_value_of_the_greatest_length_is_taken_and_a_longer_one_is_not),
         cmocka_unit_test(test_value_that_is_no_decimal_number_is_refused),
         cmocka_unit_test(test_value_beyond_all_doubles_is_not_finite),
