@@ -181,6 +181,45 @@ static void test_format_table_shows_no_control_characters(void **state)
     free(text);
 }
 
+/* A row of a text, in a column that is `width` wide, and a number. */
+static void assert_row(enum sl_format format, int width, const char *cell, const char *expected)
+{
+    const struct sl_column columns[] = {{"t", SL_CELL_TEXT, width}, {"n", SL_CELL_INTEGER, 0}};
+    const struct sl_cell cells[] = {{.text = sl_bytes_of(cell)}, {.number = INT64_MIN}};
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    struct sl_rows rows = {
+        .out = out, .format = format, .columns = columns, .count = COUNT(columns), .lines = true};
+
+    assert_non_null(out);
+    assert_int_equal(sl_rows_begin(&rows), SL_OK);
+    assert_int_equal(sl_rows_add(&rows, cells), SL_OK);
+    assert_int_equal(fclose(out), 0);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void test_format_any_text_is_told_apart_from_what_stands_around_it(void **state)
+{
+    (void)state;
+    assert_row(SL_FORMAT_CSV, 0, "a\rb", "t,n\n\"a\rb\",-9223372036854775808\n");
+    assert_row(SL_FORMAT_CSV, 0, "\na", "t,n\n\"\na\",-9223372036854775808\n");
+    assert_row(SL_FORMAT_CSV, 0, "a,", "t,n\n\"a,\",-9223372036854775808\n");
+    assert_row(SL_FORMAT_JSON, 0, "\001a\"\\\nb\037",
+               "{\"t\":\"\\u0001a\\\"\\\\\\u000ab\\u001f\",\"n\":-9223372036854775808}\n");
+}
+
+static void test_format_table_columns_may_be_wide(void **state)
+{
+    char expected[512];
+
+    (void)state;
+    (void)snprintf(expected, sizeof expected, "%-100s  n\n%-100s  %s\n", "t", "a",
+                   "-9223372036854775808");
+    assert_row(SL_FORMAT_TABLE, 100, "a", expected);
+}
+
 static void test_format_to_a_full_disk_fails(void **state)
 {
     FILE *out = fopen("/dev/full", "w");
@@ -218,6 +257,8 @@ int main(void)
         cmocka_unit_test(test_format_influx_escapes_commas_blanks_and_equal_signs),
         cmocka_unit_test(test_format_table_is_aligned_and_in_utc),
         cmocka_unit_test(test_format_table_shows_no_control_characters),
+        cmocka_unit_test(test_format_any_text_is_told_apart_from_what_stands_around_it),
+        cmocka_unit_test(test_format_table_columns_may_be_wide),
         cmocka_unit_test(test_format_to_a_full_disk_fails),
         cmocka_unit_test(test_format_unknown_name_is_refused),
     };
