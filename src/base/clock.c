@@ -122,6 +122,22 @@ size_t sl_time_print_unix(int64_t time_us, char text[static SL_TIME_TEXT_SIZE])
     return len;
 }
 
+/* A year of four digits, or as printf() has it, where a sign is one of the four. */
+static size_t print_year(int64_t year, char text[static SL_TIME_TEXT_SIZE])
+{
+    if (year < 0 || year > 9999)
+        return printed(snprintf(text, SL_TIME_TEXT_SIZE, "%04" PRId64, year));
+    sl_digits_put((uint64_t)year, 4, text);
+    return 4;
+}
+
+static char *put_part(char *out, char before, int64_t number, size_t digits)
+{
+    *out++ = before;
+    sl_digits_put((uint64_t)number, digits, out);
+    return out + digits;
+}
+
 size_t sl_time_print_iso(int64_t time_us, char text[static SL_TIME_TEXT_SIZE])
 {
     if (time_us == SL_TIME_NONE)
@@ -132,12 +148,17 @@ size_t sl_time_print_iso(int64_t time_us, char text[static SL_TIME_TEXT_SIZE])
     int64_t day = floor_div(seconds, S_PER_DAY);
     int64_t rest = seconds - day * S_PER_DAY;
     struct date date = date_of_day(day);
+    char *out = text + print_year(date.year, text);
 
-    return printed(snprintf(text, SL_TIME_TEXT_SIZE,
-                            "%04" PRId64 "-%02" PRId64 "-%02" PRId64 "T%02" PRId64 ":%02" PRId64
-                            ":%02" PRId64 ".%03" PRId64 "Z",
-                            date.year, date.month, date.day, rest / 3600, rest / 60 % 60, rest % 60,
-                            ms));
+    out = put_part(out, '-', date.month, 2);
+    out = put_part(out, '-', date.day, 2);
+    out = put_part(out, 'T', rest / 3600, 2);
+    out = put_part(out, ':', rest / 60 % 60, 2);
+    out = put_part(out, ':', rest % 60, 2);
+    out = put_part(out, '.', ms, 3);
+    *out++ = 'Z';
+    *out = '\0';
+    return (size_t)(out - text);
 }
 
 /* Takes `least` to `most` digits off the front of `text`; false where there aren't so many. */

@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -76,13 +75,22 @@ void sl_format_json_string(FILE *out, struct sl_bytes text)
     (void)putc('"', out);
 }
 
+struct sl_bytes sl_format_integer(int64_t number, char room[static SL_INTEGER_SIZE])
+{
+    uint64_t distance = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    size_t sign = number < 0;
+
+    room[0] = '-';
+    return (struct sl_bytes){room, sign + sl_digits_print(distance, room + sign)};
+}
+
 /* A cell that isn't text as text, in `room`. */
 static struct sl_bytes cell_text(const struct sl_column *column, const struct sl_cell *cell,
                                  bool people, char room[static CELL_SIZE])
 {
     switch (column->kind) {
     case SL_CELL_INTEGER:
-        return (struct sl_bytes){room, (size_t)snprintf(room, CELL_SIZE, "%" PRId64, cell->number)};
+        return sl_format_integer(cell->number, room);
     case SL_CELL_TIME:
         if (cell->number == SL_TIME_NONE)
             return sl_bytes_of("");

@@ -81,6 +81,11 @@ SL_MUST_USE enum sl_status sl_format_check(FILE *out);
 /* Empties the buffer first. */
 SL_MUST_USE enum sl_status sl_format_flush(FILE *out);
 
+enum { SL_INTEGER_SIZE = SL_DIGITS_MAX + 1 };
+
+/* An integer's digits, in `room`. */
+struct sl_bytes sl_format_integer(int64_t number, char room[static SL_INTEGER_SIZE]);
+
 /* Writes bytes as they are, and as a JSON string with its quotes. */
 void sl_format_bytes(FILE *out, struct sl_bytes bytes);
 void sl_format_json_string(FILE *out, struct sl_bytes text);

@@ -4,7 +4,6 @@
  */
 #include "store/format_reading.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static const struct sl_column table_columns[] = {
@@ -120,6 +119,7 @@ static enum sl_status add_influx(struct sl_reading_writer *writer, const struct 
 {
     FILE *out = writer->rows.out;
     int64_t time = best_time(logged);
+    char room[SL_INTEGER_SIZE];
 
     put_tag(out, logged->name);
     (void)fputs(",sensor=", out);
@@ -130,7 +130,9 @@ static enum sl_status add_influx(struct sl_reading_writer *writer, const struct 
     }
     (void)fputs(" value=", out);
     sl_format_bytes(out, logged->value);
-    (void)fprintf(out, " %" PRId64 "%s\n", time, time == 0 ? "" : "000");
+    (void)putc(' ', out);
+    sl_format_bytes(out, sl_format_integer(time, room));
+    (void)fputs(time == 0 ? "\n" : "000\n", out);
     writer->rows.written++;
     return sl_format_check(out);
 }

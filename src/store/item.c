@@ -63,12 +63,13 @@ static bool take_time(struct cursor *cursor, int64_t *time_us)
         return true;
     }
 
-    struct sl_bytes number = take_number(cursor);
+    struct sl_bytes rest = {cursor->at, (size_t)(cursor->end - cursor->at)};
 
-    /* To sl_time_parse_unix() a lone `-` is "no time", which JSON writes as null. */
-    bool lone = number.len == 1 && number.at[0] == '-';
-
-    return !lone && sl_time_parse_unix(number, time_us) == SL_OK;
+    /* To sl_time_take_unix() a `-` is "no time", which JSON writes as null. */
+    if (rest.len == 0 || rest.at[0] == '-' || sl_time_take_unix(&rest, time_us) != SL_OK)
+        return false;
+    cursor->at = rest.at;
+    return true;
 }
 
 /* What an escape stands for, or -1. Of \u only what block.c needs it for: control characters. */
