@@ -76,6 +76,8 @@ enum sl_client_full {
     SL_CLIENT_DROP_OLDEST /* the oldest reading is given up for the newest: a gap `spool-full` */
 };
 
+enum { SL_CLIENT_NEVER = -1 }; /* for `expiry_warning_ms` */
+
 struct sl_client_config {
     const char *host;       /* name or address; the server's certificate must carry it */
     uint16_t port;          /* 0: 23456 */
@@ -83,7 +85,7 @@ struct sl_client_config {
     const char *cert_file;  /* PEM; this sensor's certificate */
     const char *key_file;   /* PEM; its key, readable by its owner only */
     struct sl_spool *spool; /* the client's from SL_OK on; null: 1,000 readings in memory */
-    int64_t window;         /* most readings under way unacknowledged; 0: 1,000 */
+    int64_t window;         /* most readings under way unacknowledged; 0: 10,000 */
     int64_t connect_ms;     /* for connecting and handshake, per address; 0: 10,000 */
     int64_t idle_ms;        /* readings under way and no acknowledgement: reconnect; 0: 60,000 */
     int64_t backoff_min_ms; /* ceiling of the first pause (full jitter below it); 0: 1,000 */
@@ -91,7 +93,7 @@ struct sl_client_config {
     int64_t refused_ms;     /* longest pause after being refused; 0: 300,000 */
 
     /* The certificate's end, and its renewal while the client runs (docs/library.md). */
-    int64_t expiry_warning_ms; /* warn when it ends sooner than this; 0: 14 days */
+    int64_t expiry_warning_ms; /* warn when it ends sooner than this; 0: 14 days; or NEVER */
     int64_t renewal_check_ms;  /* connected, look for renewed files so often; 0: 60,000 */
 
     /*
@@ -103,6 +105,13 @@ struct sl_client_config {
     int64_t spool_max_readings;     /* 0: no limit (a spool in memory: its capacity) */
     int64_t spool_max_age_ms;       /* 0: no limit */
     enum sl_client_full spool_full; /* needs a spool with `drop` */
+
+    /*
+     * How long readings may wait to be committed to the spool together, which spares a flash disk;
+     * 0: they are with the next step. Until then they are in memory only and aren't sent. However
+     * long, 1,000 are committed at once.
+     */
+    int64_t spool_sync_ms;
 
     /*
      * The latest time that is known to be past, in microseconds since 1970; 0: none. The later of
@@ -144,9 +153,10 @@ SL_MUST_USE enum sl_status sl_client_open(const struct sl_client_config *config,
  * preference from the SenML registry (RFC 8428, section 12.1: "Cel", "%RH", "Pa"), or null.
  * `time_us` is microseconds since 1970 UTC, up to the year 9999, or INT64_MIN where there is no
  * trusted clock. It is committed to the spool, and sent, in the next step (sl_client_deadline_ms()
- * is then 0), so several submits share one commit.
+ * is then 0), so several submits share one commit; with `spool_sync_ms`, in a step after that time.
  *
- * SL_OK         Taken as number `*seq` (null is allowed). Safe once sl_client_step() gave SL_OK.
+ * SL_OK         Taken as number `*seq` (null is allowed). Safe once sl_client_step() gave SL_OK and
+ *               sl_client_progress() says that nothing is uncommitted.
  * SL_BAD_INPUT  Not a reading: sl_client_error() says why.
  * SL_LIMIT      The spool is full: its disk, or `spool_max_readings` with SL_CLIENT_BLOCK.
  * SL_IO         The spool failed.
@@ -175,7 +185,7 @@ SL_MUST_USE enum sl_status sl_client_omit(struct sl_client *client, int64_t coun
 /*
  * Does what can be done without waiting: commits, connects, sends, receives.
  * SL_OK     Go on: wait as below, then step again.
- * SL_IO     The spool failed, sl_client_error() says how. What was submitted since the last step
+ * SL_IO     The spool failed, sl_client_error() says how. What was submitted since the last commit
  *           wasn't kept and its numbers are void: submit it again, after a while. Everything else
  *           went on as usual.
  * SL_NOMEM  Likewise, for want of memory.
@@ -201,6 +211,7 @@ struct sl_client_progress {
     int64_t sent;         /* highest number sent on this connection, or acknowledged before */
     int64_t acknowledged; /* highest number on the server's disk, as far as known */
     int64_t kept;         /* readings in the spool; gaps are in the figures above, not in this */
+    int64_t uncommitted;  /* of the readings in `kept`, those that a crash would lose */
     int connected;        /* 1 after `welcome` */
 };
 void sl_client_progress(const struct sl_client *client, struct sl_client_progress *progress);
@@ -210,6 +221,9 @@ void sl_client_progress(const struct sl_client *client, struct sl_client_progres
  * where the machine's clock doesn't.
  */
 int64_t sl_client_clock_floor_us(const struct sl_client *client);
+
+/* Lets the next step commit what was submitted, whatever `spool_sync_ms` says. */
+void sl_client_commit_now(struct sl_client *client);
 
 /* Ends the pause before the next try (the network came back, say). */
 void sl_client_retry_now(struct sl_client *client);

@@ -14,7 +14,7 @@
 
 enum {
     PORT = 23456,
-    WINDOW = 1000,
+    WINDOW = 10000,
     CONNECT_MS = 10000,
     IDLE_MS = 60000,
     BACKOFF_MIN_MS = 1000,
@@ -24,9 +24,6 @@ enum {
     HELD_MS = 10000,       /* a session that lasted this long was a good one */
     LONG_WAIT_MS = 3600000 /* nothing is due */
 };
-
-/* The last microsecond of the year 9999, as in base/clock.h. */
-#define TIME_MAX_US INT64_C(253402300799999999)
 
 static int64_t or_default(int64_t value, int64_t preset)
 {
@@ -57,7 +54,8 @@ static enum sl_status check_config(const struct sl_client_config *config, char *
         wrong = "a CA file, a certificate and its key are needed";
     else if (config->window < 0 || config->connect_ms < 0 || config->idle_ms < 0 ||
              config->backoff_min_ms < 0 || config->backoff_max_ms < 0 || config->refused_ms < 0 ||
-             config->renewal_check_ms < 0 || config->expiry_warning_ms < 0)
+             config->renewal_check_ms < 0 || config->expiry_warning_ms < SL_CLIENT_NEVER ||
+             config->spool_sync_ms < 0)
         wrong = "window and times can't be negative";
     else if (config->spool_max_readings < 0 || config->spool_max_age_ms < 0 ||
              config->spool_max_age_ms > INT64_MAX / 1000000)
@@ -80,6 +78,7 @@ static void configure(struct sl_client *client, const struct sl_client_config *c
                     or_default(config->refused_ms, REFUSED_MS));
     client->window = or_default(config->window, WINDOW);
     client->idle_ms = or_default(config->idle_ms, IDLE_MS);
+    client->sync_ms = config->spool_sync_ms;
     client->cap = (struct sl_cap){.max_readings = config->spool_max_readings,
                                   .max_age_ms = config->spool_max_age_ms,
                                   .drops = config->spool_full == SL_CLIENT_DROP_OLDEST};
@@ -157,165 +156,6 @@ enum sl_status sl_client_open(const struct sl_client_config *config, struct sl_c
     made->acknowledged = state.first - 1;
     *client = made;
     return SL_OK;
-}
-
-static enum sl_status spool_failed(struct sl_client *client, enum sl_status status)
-{
-    (void)snprintf(client->error, sizeof(client->error), "%s",
-                   client->spool->functions->error(client->spool));
-    return status;
-}
-
-/* Gives up what is too old; with a clock that can't be right nothing is. */
-static enum sl_status check_ages(struct sl_client *client, int64_t now_ms)
-{
-    int64_t now_us = sl_clock_wall_us();
-
-    if (sl_floor_is_above(sl_client_clock_floor_us(client), now_us))
-        return SL_OK;
-    enum sl_status status = sl_cap_check_ages(&client->cap, client->spool, now_us, now_ms);
-    if (client->cap.dropped > 0)
-        client->dirty = true;
-    return status;
-}
-
-/* Gives up what is too old, and what a full spool has to. */
-static enum sl_status make_room(struct sl_client *client)
-{
-    bool full = false;
-    enum sl_status status = check_ages(client, sl_clock_monotonic_ms());
-    if (status == SL_OK)
-        status = sl_cap_make_room(&client->cap, client->spool, &full);
-    if (client->cap.dropped > 0)
-        client->dirty = true;
-    if (status == SL_OK)
-        return SL_OK;
-    if (!full)
-        return spool_failed(client, status);
-    (void)snprintf(client->error, sizeof(client->error),
-                   "the spool holds %" PRId64 " readings, as many as it may",
-                   client->cap.max_readings);
-    return status;
-}
-
-/* Keeps a reading that was checked. */
-static enum sl_status keep(struct sl_client *client, const struct sl_reading *reading, int64_t *seq)
-{
-    char text[SL_LINE_MAX];
-    size_t len = 0;
-    int64_t number = 0;
-
-    if (reading->time_us != SL_TIME_NONE &&
-        (reading->time_us < 0 || reading->time_us > TIME_MAX_US)) {
-        (void)snprintf(client->error, sizeof(client->error),
-                       "a reading's time must lie between 1970 and the year 9999");
-        return SL_BAD_INPUT;
-    }
-    enum sl_status status = sl_reading_print(reading, text, sizeof(text), &len);
-    assert(status == SL_OK); /* a valid reading always fits a line */
-    status = make_room(client);
-    if (status != SL_OK)
-        return status;
-    status = client->spool->functions->append(client->spool, reading->time_us, text, len, &number);
-    if (status != SL_OK)
-        return spool_failed(client, status);
-    client->dirty = true;
-    if (seq)
-        *seq = number;
-    return SL_OK;
-}
-
-enum sl_status sl_client_omit(struct sl_client *client, int64_t count, const char *reason)
-{
-    if (!client->spool->functions->omit) {
-        (void)snprintf(client->error, sizeof(client->error), "this spool can't keep gaps");
-        return SL_BAD_INPUT;
-    }
-    if (!sl_cap_reason_valid(reason)) {
-        (void)snprintf(client->error, sizeof(client->error),
-                       "a gap's reason is 1 to 48 lower-case letters, digits and '-'");
-        return SL_BAD_INPUT;
-    }
-    enum sl_status status = client->spool->functions->omit(client->spool, count, reason);
-    if (status != SL_OK)
-        return spool_failed(client, status);
-    client->dirty = true;
-    return SL_OK;
-}
-
-static enum sl_status flawed(struct sl_client *client, enum sl_flaw flaw)
-{
-    (void)snprintf(client->error, sizeof(client->error), "%s", sl_flaw_text(flaw));
-    return SL_BAD_INPUT;
-}
-
-enum sl_status sl_client_submit(struct sl_client *client, int64_t time_us, const char *name,
-                                double value, const char *unit, int64_t *seq)
-{
-    char number[SL_VALUE_SIZE];
-    size_t len = 0;
-    enum sl_flaw flaw = SL_FLAW_NONE;
-
-    if (sl_value_print(value, number, &len) != SL_OK)
-        return flawed(client, SL_FLAW_NOT_FINITE);
-    struct sl_reading reading = {.time_us = time_us,
-                                 .name = sl_bytes_of(name),
-                                 .value = {number, len},
-                                 .unit = sl_bytes_of(unit ? unit : "")};
-    if (sl_reading_check(&reading, &flaw) != SL_OK)
-        return flawed(client, flaw);
-    return keep(client, &reading, seq);
-}
-
-enum sl_status sl_client_submit_line(struct sl_client *client, int64_t time_us, const char *line,
-                                     size_t len, int64_t *seq)
-{
-    struct sl_reading reading;
-    enum sl_flaw flaw = SL_FLAW_NONE;
-
-    if (sl_reading_parse((struct sl_bytes){line, len}, &reading, &flaw) != SL_OK)
-        return flawed(client, flaw);
-    reading.time_us = time_us;
-    return keep(client, &reading, seq);
-}
-
-static void tell_dropped(struct sl_client *client, int64_t seq, int64_t count)
-{
-    bool old = strcmp(client->cap.reason, SL_GAP_TOO_OLD) == 0;
-    char text[SL_FAILURE_TEXT_SIZE];
-
-    if (old)
-        (void)snprintf(text, sizeof(text),
-                       "readings older than %" PRId64 " s are given up, now up to %" PRId64,
-                       client->cap.max_age_ms / 1000, seq);
-    else
-        (void)snprintf(text, sizeof(text),
-                       "the spool is full with %" PRId64
-                       " readings: the oldest are given up, now up to %" PRId64,
-                       client->cap.max_readings, seq);
-    sl_client_tell(client, (struct sl_client_event){.kind = SL_CLIENT_DROPPED,
-                                                    .seq = seq,
-                                                    .count = count,
-                                                    .reason = client->cap.reason,
-                                                    .text = text});
-}
-
-/* Makes what was submitted safe. The status is sl_client_step()'s. */
-static enum sl_status commit(struct sl_client *client)
-{
-    if (!client->dirty)
-        return SL_OK;
-    int64_t dropped = client->cap.dropped;
-    int64_t count = client->cap.count;
-    client->dirty = false;
-    client->cap.dropped = 0;
-    client->cap.count = 0;
-    enum sl_status status = client->spool->functions->commit(client->spool);
-    if (status == SL_OK && dropped > 0)
-        tell_dropped(client, dropped, count);
-    if (status == SL_OK || status == SL_NOMEM)
-        return status;
-    return SL_IO;
 }
 
 uint64_t sl_client_draw(int64_t now_ms)
@@ -462,8 +302,8 @@ static void step_uplink(struct sl_client *client, int64_t now_ms)
 enum sl_status sl_client_step(struct sl_client *client)
 {
     int64_t now_ms = sl_clock_monotonic_ms();
-    (void)!check_ages(client, now_ms); /* what can't be given up is sent, old as it is */
-    enum sl_status status = commit(client);
+    (void)!sl_submit_check_ages(client); /* what can't be given up is sent, old as it is */
+    enum sl_status status = sl_submit_commit(client, now_ms);
 
     client->again = false;
     if (client->stage == SL_STAGE_PAUSE && now_ms >= client->stage_end_ms) {
@@ -506,7 +346,7 @@ int64_t sl_client_deadline_ms(const struct sl_client *client)
     int64_t now_ms = sl_clock_monotonic_ms();
     int64_t due_ms = now_ms + LONG_WAIT_MS;
 
-    if (client->dirty || client->again)
+    if (client->again)
         return 0;
     if (client->stage == SL_STAGE_PAUSE || client->stage == SL_STAGE_WELCOMING)
         due_ms = client->stage_end_ms;
@@ -517,6 +357,8 @@ int64_t sl_client_deadline_ms(const struct sl_client *client)
     int64_t renewal_ms = sl_renewal_due_ms(client, now_ms);
     if (renewal_ms < due_ms)
         due_ms = renewal_ms;
+    if (client->dirty && sl_submit_due_ms(client) < due_ms)
+        due_ms = sl_submit_due_ms(client);
 
     if (due_ms <= now_ms)
         return 0;
@@ -531,6 +373,7 @@ void sl_client_progress(const struct sl_client *client, struct sl_client_progres
     bool up = client->stage == SL_STAGE_UP || sl_renewal_hands_over(client);
     progress->submitted = state.last;
     progress->kept = state.readings;
+    progress->uncommitted = client->uncommitted;
     progress->acknowledged = client->acknowledged;
     progress->sent = up && client->sender.next - 1 > client->acknowledged ? client->sender.next - 1
                                                                           : client->acknowledged;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client.h -- what the files of the client share: client.c moves it from stage to stage,
- * uplink.c does the work while there is a session, renewal.c brings another certificate.
+ * client.h -- what the files of the client share: client.c moves it from stage to stage, submit.c
+ * keeps readings, uplink.c does the work while there is a session, renewal.c brings another
+ * certificate.
  *
  *   PAUSE -> DIALLING -> WELCOMING -> UP
  *     ^---------'------------'--------'     each failure: a pause, then again
@@ -52,7 +53,12 @@ struct sl_client {
     struct sl_sender other_sender;
     enum sl_status wanted; /* DIALLING: what the dial waits for */
     bool again;            /* there is more to do at once */
-    bool dirty;            /* something was submitted since the last commit */
+
+    bool dirty;          /* something waits for the commit */
+    bool commit_now;     /* and mustn't wait any longer */
+    int64_t dirty_ms;    /* monotonic clock since when it waits */
+    int64_t sync_ms;     /* how long it may */
+    int64_t uncommitted; /* readings that wait */
 
     int64_t server_us;    /* what the server's clock said last, and */
     int64_t server_ms;    /* the monotonic clock then; 0: it said nothing yet */
@@ -73,6 +79,15 @@ void sl_client_tell(struct sl_client *client, struct sl_client_event event);
 
 /* Random bits to spread retries with. */
 uint64_t sl_client_draw(int64_t now_ms);
+
+/* Gives up readings that are too old; with a clock that can't be right, none. submit.c. */
+SL_MUST_USE enum sl_status sl_submit_check_ages(struct sl_client *client);
+
+/* When what is `dirty` has to be committed, on the monotonic clock; 0: now. */
+int64_t sl_submit_due_ms(const struct sl_client *client);
+
+/* Makes what was submitted safe, where that is due. The status is sl_client_step()'s. */
+SL_MUST_USE enum sl_status sl_submit_commit(struct sl_client *client, int64_t now_ms);
 
 /* Sends `stream`. SL_OK, or a failure in dial->failure. */
 SL_MUST_USE enum sl_status sl_uplink_hello(struct sl_client *client);

@@ -15,7 +15,9 @@
 
 /* What a run meets on its way; all zero at first. */
 struct sl_ending {
-    int64_t rejected;    /* readings that couldn't be taken, here or at the server */
+    int64_t rejected;    /* lines of the input that couldn't be taken */
+    int64_t not_logged;  /* readings that the server refused */
+    int64_t refused_seq; /* the last of those; 0: none */
     int64_t given_up;    /* readings that became gaps */
     int64_t no_readings; /* measurements that gave none */
     bool refused;        /* the last try ended with a refusal */
@@ -29,11 +31,16 @@ struct sl_rest {
     bool input;   /* the source was held back, and has more */
 };
 
+/* The server refused reading `seq`; it may say that again after a broken connection. */
+void sl_ending_count_refused(struct sl_ending *ending, int64_t seq);
+
 /*
- * Says what of the input won't ever be at the server; true where nothing is. Measurements without a
+ * Everything is acknowledged, up to number `acknowledged` (0: there was nothing): says so after
+ * `why`, and what of the input won't ever be at the server; the exit code. Measurements without a
  * number count where the source `ended`: one that never ends has them now and then.
  */
-bool sl_ending_tell_losses(const struct sl_ending *ending, struct sl_runner *runner, bool ended);
+int sl_ending_tell_done(const struct sl_ending *ending, struct sl_runner *runner,
+                        int64_t acknowledged, const char *why, bool ended);
 
 /* Says what waits and what is lost, each sentence after `why`; the exit code. */
 int sl_ending_tell_rest(const struct sl_ending *ending, struct sl_runner *runner,

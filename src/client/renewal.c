@@ -53,7 +53,7 @@ enum sl_status sl_renewal_open(struct sl_client *client, const struct sl_client_
     renewal->backoff = client->backoff;
     renewal->check_ms = config->renewal_check_ms > 0 ? config->renewal_check_ms : CHECK_MS;
     renewal->warning_ms =
-        config->expiry_warning_ms > 0 ? config->expiry_warning_ms : SL_EXPIRY_WARNING_MS;
+        config->expiry_warning_ms != 0 ? config->expiry_warning_ms : SL_EXPIRY_WARNING_MS;
     mark_files(client, renewal->marks); /* before reading: what is written meanwhile is noticed */
     return load(client, &renewal->trust, error, error_size);
 }

@@ -36,6 +36,7 @@ struct sl_runner {
     struct sl_watch *watch;   /* on watched_fd */
     int watched_fd;
     struct sl_timer *step_timer;
+    bool step_is_next;          /* it is set for the loop's next turn */
     struct sl_timer *end_timer; /* --timeout, then the farewell */
     struct sl_signal *signals[3];
     int64_t timeout_ms;
@@ -80,8 +81,7 @@ static void say(struct sl_runner *runner, enum sl_log_level level, const char *f
     sl_log_line(runner->log, level, "%s", text);
 }
 
-static void story(struct sl_runner *runner, const char *format, ...) SL_PRINTF(2, 3);
-static void story(struct sl_runner *runner, const char *format, ...)
+void sl_runner_tell(struct sl_runner *runner, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -156,14 +156,8 @@ static void leave_if_done(struct sl_runner *runner)
         return;
     }
     sl_client_progress(runner->client, &progress);
-    if (progress.acknowledged > 0)
-        story(runner, "%s: %s is on the server's disk, up to reading %" PRId64, why,
-              runner->ending.given_up > 0 ? "what wasn't given up" : "everything",
-              progress.acknowledged);
-    else
-        story(runner, "%s: there was nothing to send", why);
-    bool whole = sl_ending_tell_losses(&runner->ending, runner, runner->ended);
-    leave(runner, whole ? EX_OK : EX_DATAERR);
+    leave(runner,
+          sl_ending_tell_done(&runner->ending, runner, progress.acknowledged, why, runner->ended));
 }
 
 static void write_floor(struct sl_runner *runner)
@@ -188,14 +182,14 @@ static void connected(struct sl_runner *runner, const struct sl_client_event *ev
     runner->ending.misfit = false;
     runner->full_told = false;
     runner->drops_told = false;
-    story(runner, "connected to %s as %s (%s, %s%s)%s", event->server, event->name, event->protocol,
-          event->suite, event->resumed ? ", resumed" : "",
-          event->reason[0] ? " with a renewed certificate" : "");
+    sl_runner_tell(runner, "connected to %s as %s (%s, %s%s)%s", event->server, event->name,
+                   event->protocol, event->suite, event->resumed ? ", resumed" : "",
+                   event->reason[0] ? " with a renewed certificate" : "");
     tell_offset(runner, event->offset_us);
     write_floor(runner);
     int64_t left = kept(runner);
     if (left > 1)
-        story(runner, "%" PRId64 " readings wait to be sent", left);
+        sl_runner_tell(runner, "%" PRId64 " readings wait to be sent", left);
 }
 
 static void disconnected(struct sl_runner *runner, const struct sl_client_event *event)
@@ -223,8 +217,9 @@ static void on_event(void *ctx, const struct sl_client_event *event)
             sl_log_line(runner->log, SL_LOG_READING, "acknowledged up to %" PRId64, event->seq);
         break;
     case SL_CLIENT_REFUSED:
-        sl_runner_reject(runner, "the server can't log reading %" PRId64 ": %s [%s]", event->seq,
-                         event->text, event->reason);
+        sl_runner_warn(runner, "the server can't log reading %" PRId64 ": %s [%s]", event->seq,
+                       event->text, event->reason);
+        sl_ending_count_refused(&runner->ending, event->seq);
         break;
     case SL_CLIENT_DISCONNECTED:
         disconnected(runner, event);
@@ -276,9 +271,15 @@ static void note_spool(struct sl_runner *runner, bool fails)
 /* One step of the client; returns in how many milliseconds the next one is due. */
 static int64_t step_client(struct sl_runner *runner)
 {
+    struct sl_client_progress progress;
+
+    if (runner->spool_fails || runner->ended || runner->leaving || runner->source_waits)
+        sl_client_commit_now(runner->client);
     bool all = submit_pending(runner);
     enum sl_status status = sl_client_step(runner->client);
-    sl_pending_settle(&runner->pending, status == SL_OK);
+    sl_client_progress(runner->client, &progress);
+    if (status != SL_OK || progress.uncommitted == 0)
+        sl_pending_settle(&runner->pending, status == SL_OK);
     if (status == SL_OK && all && runner->pending.missed > 0) {
         sl_runner_warn(runner,
                        "%" PRId64 " readings couldn't be kept; the server is told of the gap "
@@ -287,10 +288,10 @@ static int64_t step_client(struct sl_runner *runner)
         runner->ending.given_up += runner->pending.missed;
         runner->pending.missed = 0;
     }
-    note_spool(runner, sl_pending_left(&runner->pending) > 0);
+    note_spool(runner, status != SL_OK || !all);
 
     int64_t due_ms = sl_client_deadline_ms(runner->client);
-    return sl_pending_left(&runner->pending) > 0 && due_ms > RETRY_MS ? RETRY_MS : due_ms;
+    return runner->spool_fails && due_ms > RETRY_MS ? RETRY_MS : due_ms;
 }
 
 static void step(struct sl_runner *runner);
@@ -363,8 +364,17 @@ static void resume_source(struct sl_runner *runner)
         runner->source->resume(runner->source);
 }
 
+/* For each reading, so it had better cost nothing. */
+static void step_next(struct sl_runner *runner)
+{
+    if (!runner->step_is_next)
+        sl_timer_start(runner->step_timer, 0);
+    runner->step_is_next = true;
+}
+
 static void step(struct sl_runner *runner)
 {
+    runner->step_is_next = false;
     if (runner->ended && untold(runner) == 0) { /* nothing to connect for */
         leave_if_done(runner);
         return;
@@ -406,6 +416,8 @@ static enum sl_status hold_back(struct sl_runner *runner)
 {
     if (!runner->source_waits && runner->timeout_ms > 0 && !runner->leaving)
         sl_timer_start(runner->end_timer, runner->timeout_ms);
+    if (!runner->source_waits && !runner->spool_fails)
+        step_next(runner); /* commits, whatever --spool-sync says */
     runner->source_waits = true;
     return SL_LIMIT;
 }
@@ -442,11 +454,12 @@ enum sl_status sl_runner_take(struct sl_runner *runner, int64_t time_us, struct 
     } else if (!runner->spool_fails) {
         note_spool(runner, true);
         sl_timer_start(runner->step_timer, RETRY_MS);
+        runner->step_is_next = false;
     }
     if (runner->echo == SL_RUNNER_ECHO_ALL)
         sl_log_line(runner->log, SL_LOG_READING, "%.*s", (int)text.len, text.at);
     if (!runner->spool_fails) /* else the retry is due in its time, however many readings come */
-        sl_timer_start(runner->step_timer, 0);
+        step_next(runner);
     return SL_OK;
 }
 

@@ -78,6 +78,9 @@ const char *sl_runner_error(const struct sl_runner *runner);
 /* Something of the input couldn't be taken and is lost: said, counted, and in the exit code. */
 void sl_runner_reject(struct sl_runner *runner, const char *format, ...) SL_PRINTF(2, 3);
 
+/* One sentence of the story, which --quiet leaves out. */
+void sl_runner_tell(struct sl_runner *runner, const char *format, ...) SL_PRINTF(2, 3);
+
 /* A round of a source gave no reading: counted, and in the exit code of a source that ends. */
 void sl_runner_no_reading(struct sl_runner *runner);
 

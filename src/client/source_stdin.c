@@ -31,10 +31,11 @@ struct lines {
     int flags; /* as they were; the loop makes the descriptor non-blocking */
     bool ended;
     bool stopped;
-    bool skipping;  /* the rest of a line that is too long */
-    int64_t number; /* of the line that is being taken */
-    size_t at;      /* bytes of the buffer that were taken */
-    size_t len;     /* bytes in it */
+    bool skipping;   /* the rest of a line that is too long */
+    int64_t number;  /* of the line that is being taken */
+    int64_t came_us; /* when the buffer's last bytes came */
+    size_t at;       /* bytes of the buffer that were taken */
+    size_t len;      /* bytes in it */
     char buffer[BUFFER_SIZE];
 };
 
@@ -45,7 +46,7 @@ static enum sl_status take_line(struct lines *lines, struct sl_bytes line)
     char shown[SHOWN_SIZE];
     size_t len = 0;
     const char *wrong = NULL;
-    int64_t time_us = sl_runner_now_us(lines->runner);
+    int64_t time_us = lines->came_us;
 
     if (line.len == 0 || (line.len == 1 && line.at[0] == '\r'))
         return SL_OK; /* an empty line says nothing, so nothing is lost */
@@ -113,6 +114,7 @@ static void fill(struct lines *lines)
 {
     ssize_t got = read(lines->fd, lines->buffer + lines->len, sizeof(lines->buffer) - lines->len);
     if (got > 0) {
+        lines->came_us = sl_runner_now_us(lines->runner);
         lines->len += (size_t)got;
         return;
     }

@@ -205,8 +205,11 @@ static enum sl_status welcomed(struct sl_client *client, const struct sl_sender_
     return SL_OK;
 }
 
-static void acknowledged(struct sl_client *client, int64_t seq, int64_t now_ms)
+/* `before` was acknowledged in this session already: to say so again is no progress. */
+static void acknowledged(struct sl_client *client, int64_t seq, int64_t before, int64_t now_ms)
 {
+    if (seq <= before && seq <= client->acknowledged)
+        return;
     client->progress_ms = now_ms;
     sl_backoff_success(&client->backoff);
     if (seq <= client->acknowledged)
@@ -238,9 +241,12 @@ static enum sl_status said_bye(struct sl_client *client, const struct sl_sender_
     return SL_IO;
 }
 
-/* Does what one of the server's lines asks for; SL_IO where it ends the session. */
+/*
+ * Does what one of the server's lines asks for; SL_IO where it ends the session. `before` was
+ * acknowledged before it.
+ */
 static enum sl_status act(struct sl_client *client, const struct sl_sender_event *event,
-                          int64_t now_ms)
+                          int64_t before, int64_t now_ms)
 {
     char reason[TEXT_SIZE];
     char text[TEXT_SIZE];
@@ -249,7 +255,7 @@ static enum sl_status act(struct sl_client *client, const struct sl_sender_event
     case SL_EVENT_WELCOME:
         return welcomed(client, event, now_ms);
     case SL_EVENT_ACK:
-        acknowledged(client, event->seq, now_ms);
+        acknowledged(client, event->seq, before, now_ms);
         return SL_OK;
     case SL_EVENT_REFUSED:
         sl_client_tell(client, (struct sl_client_event){.kind = SL_CLIENT_REFUSED,
@@ -284,10 +290,11 @@ static enum sl_status receive(struct sl_client *client, int64_t now_ms)
     struct sl_sender_event event;
     do {
         size_t taken = 0;
+        int64_t before = client->sender.acknowledged;
         sl_sender_next(&client->sender, rest, &taken, &event);
         rest.at += taken;
         rest.len -= taken;
-        if (act(client, &event, now_ms) != SL_OK)
+        if (act(client, &event, before, now_ms) != SL_OK)
             return SL_IO;
     } while (event.kind != SL_EVENT_MORE);
     return SL_OK;

@@ -47,9 +47,10 @@ enum {
     DEMO_INTERVAL_MS = 2000,
     SAMPLE_INTERVAL_MS = 10000,
     COMMAND_MS = 30000,
+    HOUR_MS = 3600000,
     DAY_MS = 86400000,
     ERROR_SIZE = 1024,
-    OPTION_COUNT = 37
+    OPTION_COUNT = 38
 };
 
 /* The command line, as read. */
@@ -161,9 +162,11 @@ static size_t fill_table(struct arguments *a, struct sl_option table[static OPTI
                              "older readings are given up [no limit]")),
         hidden(text("spool-full", "HOW", &a->spool_full,
                     "drop-oldest or block [block; --read and --exec: drop-oldest]")),
+        hidden(seconds_up_to("spool-sync", &a->link.spool_sync_ms, 0, HOUR_MS,
+                             "readings may wait so long to be written together [0s]")),
         hidden(text("clock-floor", "FILE", &a->floor_file,
                     "keeps the latest time seen; the clock can't be before it")),
-        hidden(number("window", &a->link.window, 1000000, "readings under way at once [1000]")),
+        hidden(number("window", &a->link.window, 1000000, "readings under way at once [10000]")),
         hidden(seconds("connect-timeout", &a->link.connect_ms, 10,
                        "for connection and handshake, per address [10s]")),
         hidden(seconds("ack-timeout", &a->link.idle_ms, 10,
@@ -174,8 +177,8 @@ static size_t fill_table(struct arguments *a, struct sl_option table[static OPTI
                        "longest pause after being refused [5m]")),
         hidden(seconds("renewal-check", &a->link.renewal_check_ms, 10,
                        "look for renewed certificates so often [1m]")),
-        hidden(seconds_up_to("expiry-warning", &a->link.expiry_warning_ms, 1000, CENTURY_MS,
-                             "warn when the certificate ends sooner than this [14d]")),
+        hidden(seconds_up_to("expiry-warning", &a->link.expiry_warning_ms, 0, CENTURY_MS,
+                             "warn this long before the certificate ends; 0: never [14d]")),
         hidden(seconds("exec-timeout", &a->command_ms, 10, "then a command is killed [30s]")),
     };
     _Static_assert(sizeof(all) / sizeof(all[0]) <= OPTION_COUNT, "room for each option");
@@ -407,6 +410,8 @@ static int run(struct arguments *a)
     char error[ERROR_SIZE];
 
     int code = judge(a);
+    if (a->link.expiry_warning_ms == 0)
+        a->link.expiry_warning_ms = SL_CLIENT_NEVER;
     if (code == EX_OK)
         code = choose_full(a);
     if (code == EX_OK && a->check)

@@ -8,10 +8,11 @@
 #include "spool/sqlite_file.h"
 
 /*
- * How many forgotten readings may stay on disk when nothing new is appended. Deleting them needs a
- * commit, and a commit needs the disk: so a backlog of 100,000 drains with 100 of them.
+ * Fewer forgotten readings than FEW are deleted with the next commit. To delete more out of many,
+ * SQLite writes each page that they were on, twice; to delete all, next to nothing. So a backlog
+ * drains first, unless new readings want the room, or the disk was full, or there are MANY.
  */
-enum { FORGET_BATCH = 1000 };
+enum { FEW = 1000, MANY = 1000000 };
 
 static struct sl_sqlite *file_of(struct sl_spool *spool)
 {
@@ -21,9 +22,13 @@ static struct sl_sqlite *file_of(struct sl_spool *spool)
 /* Notes what SQLite says about a failed `what`; the status is the caller's answer. */
 static enum sl_status failed(struct sl_sqlite *file, const char *what, int code)
 {
+    enum sl_status status = sl_sqlite_status(code);
+
     (void)snprintf(file->error, sizeof(file->error), "the spool can't %s: %s", what,
                    sqlite3_errmsg(file->db));
-    return sl_sqlite_status(code);
+    if (status == SL_LIMIT)
+        file->was_full = true;
+    return status;
 }
 
 static int begin(struct sl_sqlite *file)
@@ -189,20 +194,45 @@ static int update_meta(struct sl_sqlite *file, int64_t last, int64_t forgotten)
     return code == SQLITE_OK ? sl_sqlite_run(update) : code;
 }
 
-/* Writes what is pending: new readings, forgotten ones, and the two numbers. One sync. */
-static enum sl_status write_out(struct sl_sqlite *file)
+/* How many readings and numbers of gaps are forgotten, but on disk. */
+static int64_t forgotten_on_disk(const struct sl_sqlite *file)
+{
+    return file->state.first - 1 - file->forgotten;
+}
+
+/* True where it is better to let them be for now. */
+static bool lets_be(const struct sl_sqlite *file)
+{
+    int64_t count = forgotten_on_disk(file);
+    bool all = file->state.first == file->next;
+    bool wanted = file->was_full || file->changed || file->next - file->swept >= FEW;
+
+    return count >= FEW && count < MANY && !all && !wanted;
+}
+
+static int sweep(struct sl_sqlite *file, int64_t forgotten)
+{
+    bool all = forgotten == file->next - 1;
+    sqlite3_stmt *statement = file->statements[all ? SL_SPOOL_FORGET_ALL : SL_SPOOL_FORGET];
+
+    int code = all ? SQLITE_OK : sl_sqlite_bind(statement, &forgotten, 1);
+    if (code == SQLITE_OK)
+        code = sl_sqlite_run(statement);
+    return code == SQLITE_OK ? sl_sqlite_gaps_forget(file, forgotten) : code;
+}
+
+/*
+ * Writes what is pending: new readings, what is forgotten up to `forgotten`, and the two numbers.
+ * One sync.
+ */
+static enum sl_status write_out(struct sl_sqlite *file, int64_t forgotten)
 {
     int64_t last = file->next - 1;
-    int64_t forgotten = file->state.first - 1;
+    bool sweeps = forgotten > file->forgotten;
 
     int code = begin(file);
-    if (code == SQLITE_OK && forgotten > file->forgotten) {
-        code = sl_sqlite_bind(file->statements[SL_SPOOL_FORGET], &forgotten, 1);
-        if (code == SQLITE_OK)
-            code = sl_sqlite_run(file->statements[SL_SPOOL_FORGET]);
-        if (code == SQLITE_OK)
-            code = sl_sqlite_gaps_forget(file, forgotten);
-    }
+    if (code == SQLITE_OK && sweeps)
+        code = sweep(file, forgotten);
     if (code == SQLITE_OK)
         code = update_meta(file, last, forgotten);
     if (code == SQLITE_OK)
@@ -215,7 +245,14 @@ static enum sl_status write_out(struct sl_sqlite *file)
     file->state.last = last;
     file->forgotten = forgotten;
     file->changed = false;
+    if (sweeps)
+        file->swept = file->next;
     return SL_OK;
+}
+
+static enum sl_status write_some(struct sl_sqlite *file)
+{
+    return write_out(file, lets_be(file) ? file->forgotten : file->state.first - 1);
 }
 
 static enum sl_status sqlite_commit(struct sl_spool *spool)
@@ -228,7 +265,7 @@ static enum sl_status sqlite_commit(struct sl_spool *spool)
         roll_back(file);
         return status;
     }
-    return due(file) ? write_out(file) : SL_OK;
+    return due(file) ? write_some(file) : SL_OK;
 }
 
 static enum sl_status sqlite_forget(struct sl_spool *spool, int64_t seq)
@@ -242,10 +279,9 @@ static enum sl_status sqlite_forget(struct sl_spool *spool, int64_t seq)
     if (file->gap_numbers > 0)
         (void)sl_sqlite_gaps_count(file); /* can't it be read, too few readings are counted */
 
-    bool many = file->state.first - 1 - file->forgotten >= FORGET_BATCH;
-    if (!many || due(file))
-        return SL_OK; /* the next commit takes it along */
-    return write_out(file);
+    if (forgotten_on_disk(file) < FEW || lets_be(file) || due(file))
+        return SL_OK; /* a later commit takes it along */
+    return write_some(file);
 }
 
 static enum sl_status sqlite_belong(struct sl_spool *spool, const char *sensor)
@@ -268,7 +304,7 @@ static enum sl_status sqlite_belong(struct sl_spool *spool, const char *sensor)
     if (file->lost != SL_OK)
         return file->lost; /* commit says so too, and the one after it writes the name */
     bool was_due = due(file);
-    enum sl_status status = write_out(file);
+    enum sl_status status = write_some(file);
     if (status != SL_OK && was_due)
         file->lost = status; /* what was appended is gone: commit has to say so */
     return status;
@@ -378,8 +414,8 @@ static void sqlite_close(struct sl_spool *spool)
     struct sl_sqlite *file = file_of(spool);
 
     /* Nobody is left to be told; what couldn't be written wasn't promised to anybody. */
-    if (file->lost == SL_OK && (due(file) || file->state.first - 1 > file->forgotten))
-        (void)!write_out(file);
+    if (file->lost == SL_OK && (due(file) || forgotten_on_disk(file) > 0))
+        (void)!write_out(file, file->state.first - 1);
     sl_sqlite_close(file);
     free(file);
 }

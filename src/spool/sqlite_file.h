@@ -40,6 +40,7 @@ enum sl_spool_statement {
     SL_SPOOL_INSERT,
     SL_SPOOL_SELECT,
     SL_SPOOL_FORGET,
+    SL_SPOOL_FORGET_ALL,
     SL_SPOOL_UPDATE,
     SL_SPOOL_FORGET_GAPS,
     SL_SPOOL_TRIM_GAP,
@@ -59,7 +60,9 @@ struct sl_sqlite {
     int64_t next;        /* the number that the next append gives */
     int64_t forgotten;   /* what `forgotten` is on disk */
     int64_t gap_numbers; /* how many of state.first .. next - 1 are in gaps */
+    int64_t swept;       /* what `next` was when forgotten ones were deleted last */
     bool changed;        /* the open transaction drops or omits numbers */
+    bool was_full;       /* the disk, some time since it was opened */
     enum sl_status lost; /* not SL_OK: the open transaction is gone, commit has to say so */
     sqlite3 *db;
     sqlite3_stmt *statements[SL_SPOOL_STATEMENTS];

@@ -242,10 +242,13 @@ enum sl_status sl_message_parse_from_server(struct sl_bytes line, struct sl_mess
                : SL_BAD_INPUT;
 }
 
-/* One line in the making. All parts but free text are short: the whole of them always fits. */
+/*
+ * One line in the making, in SL_LINE_MAX bytes. All parts but free text are short: the whole of
+ * them always fits.
+ */
 struct line {
     size_t len;
-    char at[SL_LINE_MAX];
+    char *at;
 };
 
 static void put(struct line *line, struct sl_bytes bytes)
@@ -264,21 +267,16 @@ static void put_word(struct line *line, const char *word)
 /* A blank and the number. */
 static void put_number(struct line *line, int64_t number)
 {
-    char digits[SL_DIGITS_MAX];
-
     assert(number >= 0);
     put_word(line, " ");
-    put(line, (struct sl_bytes){.at = digits, .len = sl_digits_print((uint64_t)number, digits)});
+    line->len += sl_digits_print((uint64_t)number, line->at + line->len);
 }
 
 /* A blank and the time; one before 1970 can only be a clock that isn't set. */
 static void put_time(struct line *line, int64_t time_us)
 {
-    char text[SL_TIME_TEXT_SIZE];
-
     put_word(line, " ");
-    sl_time_print_unix(time_us < 0 ? SL_TIME_NONE : time_us, text);
-    put_word(line, text);
+    line->len += sl_time_print_unix(time_us < 0 ? SL_TIME_NONE : time_us, line->at + line->len);
 }
 
 /* A blank, the sign and the seconds. */
@@ -318,20 +316,20 @@ static void put_reason_and_text(struct line *line, const struct sl_message *mess
     }
 }
 
+/* The only line that a sensor sends by the thousand, and the only one without a verb. */
 static void put_reading(struct line *line, const struct sl_message *message)
 {
-    char text[SL_LINE_MAX];
     size_t len = 0;
-    enum sl_status status = sl_reading_print(&message->reading, text, sizeof(text), &len);
 
-    assert(status == SL_OK);
-    put_number(line, message->seq);
+    line->len = sl_digits_print((uint64_t)message->seq, line->at);
     put_time(line, message->time_us);
     put_word(line, " ");
-    put(line, (struct sl_bytes){.at = text, .len = len});
-    /* A reading's line has no verb: the blank before its number goes. */
-    line->len--;
-    memmove(line->at, line->at + 1, line->len);
+
+    enum sl_status status =
+        sl_reading_print(&message->reading, line->at + line->len, SL_LINE_MAX - line->len, &len);
+
+    assert(status == SL_OK);
+    line->len += len;
 }
 
 static void put_message(struct line *line, const struct sl_message *message)
@@ -387,13 +385,16 @@ static void put_message(struct line *line, const struct sl_message *message)
 enum sl_status sl_message_print(const struct sl_message *message, char *out, size_t size,
                                 size_t *len)
 {
-    struct line line = {.len = 0};
+    char alone[SL_LINE_MAX];
+    bool roomy = *len <= size && size - *len >= sizeof(alone);
+    struct line line = {.len = 0, .at = roomy ? out + *len : alone};
 
     put_message(&line, message);
     line.at[line.len++] = '\n';
     if (*len > size || line.len > size - *len)
         return SL_LIMIT;
-    memcpy(out + *len, line.at, line.len);
+    if (!roomy)
+        memcpy(out + *len, line.at, line.len);
     *len += line.len;
     return SL_OK;
 }

@@ -322,7 +322,7 @@ class DeliveryTest(ClientTest):
     def test_client_whose_disk_stays_full_says_what_is_lost_and_exits_74(self):
         self.port = free_port()
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (120 * 1024, before[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60 * 1024, before[1]))
         try:
             client = self.start_client("--stdin", stdin=subprocess.PIPE)
         finally:

@@ -2,19 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """How sensorlink-client ends: its exit codes and last sentences where not everything went well."""
 
+import array
 import csv
+import fcntl
 import io
 import re
+import resource
 import signal
 import socket
 import subprocess
+import termios
 import threading
 import time
 import unittest
 
 from client_fixture import (
     DEADLINE, EX_DATAERR, EX_NOPERM, EX_TEMPFAIL, EX_USAGE, LOG, ClientTest)
-from pki import free_port
+from pki import free_port, wait_for
 
 
 def lines(first, last):
@@ -139,6 +143,86 @@ class WaitTest(ClientTest):
             client = self.start_client("--message", "t: 1")
             client.wait_for(r"not welcome.*\[client-cert-revoked\]")
             self.assertEqual(client.end(signum), EX_NOPERM, client.output)
+
+
+class SyncTest(ClientTest):
+    """--spool-sync: readings wait for each other, but nobody waits for them."""
+
+    def start_held(self, *more):
+        client = self.start_client("--stdin", *more, stdin=subprocess.PIPE)
+        client.wait_for("connected to")
+        return client
+
+    @staticmethod
+    def write(client, text):
+        """Gives the client lines, and waits until it has read them."""
+        def all_taken():
+            left = array.array("i", [0])
+            fcntl.ioctl(client.process.stdin.fileno(), termios.FIONREAD, left)
+            return left[0] == 0
+
+        client.process.stdin.write(text)
+        client.process.stdin.flush()
+        wait_for(all_taken, DEADLINE, "the client to read what was written")
+
+    def test_client_writes_readings_together_and_sends_them_then(self):
+        came = []
+
+        def script(session):
+            session.welcome(0)
+            came.extend((session.line(), time.monotonic(), session.line()))
+            session.say("ack 2")
+            session.line()
+
+        server = self.start_python_server(script)
+        client = self.start_held("--spool-sync", "600ms")
+        begun = time.monotonic()
+        self.write(client, lines(1, 1))
+        self.write(client, lines(2, 2))
+        wait_for(lambda: len(came) == 3, DEADLINE, "the readings to come")
+        client.process.stdin.close()
+        self.assertEqual(client.wait(), 0, client.output)
+        server.close()
+        self.assertEqual(server.failures, [])
+        self.assertGreaterEqual(came[1] - begun, 0.6)
+
+    def test_client_whose_source_ends_or_that_is_told_to_leave_waits_for_nothing(self):
+        self.start_server("--quiet")
+        self.run_client("--stdin", "--spool-sync", "1h", "--timeout", "20", stdin=lines(1, 5))
+        client = self.start_held("--spool-sync", "1h")
+        self.write(client, lines(6, 10))
+        self.assertEqual(client.end(), 0, client.output)
+        self.assertEqual([row["value"] for row in self.rows()], [str(n) for n in range(1, 11)])
+
+    def test_client_whose_source_is_held_back_waits_for_nothing(self):
+        self.start_server("--quiet")
+        client = self.start_held("--spool-sync", "1h", "--spool-max-readings", "2")
+        self.write(client, lines(1, 11))
+        wait_for(lambda: len(self.rows()) >= 9, DEADLINE, "all but the last to be stored")
+        self.assertEqual(client.end(), 0, client.output)
+        self.assertEqual(len(self.rows()), 11)
+
+    def test_client_spool_that_fails_is_tried_again_at_once(self):
+        self.port = free_port()
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if before[1] != resource.RLIM_INFINITY:
+            self.skipTest("this machine limits the size of files itself")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (120 * 1024, resource.RLIM_INFINITY))
+        try:
+            client = self.start_client("--stdin", "--spool-sync", "1h", "--timeout", "25",
+                                       stdin=subprocess.PIPE)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        client.process.stdin.write(lines(1, 6000))
+        client.process.stdin.flush()
+        client.wait_for("nothing more is taken until it works again")
+        resource.prlimit(client.process.pid, resource.RLIMIT_FSIZE, before)
+        client.wait_for("the spool works again")
+        client.process.stdin.close()
+        self.start_server("--quiet")
+        self.assertEqual(client.wait(), 0, client.output)
+        self.assertEqual(client.output.count("the spool works again"), 1, client.output)
+        self.assertEqual([row["value"] for row in self.rows()], [str(n) for n in range(1, 6001)])
 
 
 class PortTest(ClientTest):

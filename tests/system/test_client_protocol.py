@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """sensorlink-client against a server in Python that forgets, contradicts itself, or goes away."""
 
+import contextlib
 import re
 import signal
 import socket
@@ -93,6 +94,27 @@ class ProtocolTest(ClientTest):
         self.assertEqual([line.split(" ")[0] for line in seen], ["1", "2", "3", "3"])
         self.assertEqual(seen[2], seen[3])
         self.assertIn("no-acknowledgement", client.output)
+
+    def test_client_gives_a_server_up_that_says_an_old_acknowledgement_again_and_again(self):
+        def same(session):
+            session.welcome(0)
+            session.lines(2)
+            with contextlib.suppress(OSError):  # the client goes, which is what is wanted
+                while True:
+                    session.say("ack 1")
+                    time.sleep(0.02)
+
+        def rest(session):
+            session.welcome(1)
+            session.line()
+            session.say("ack 2")
+            session.line()
+
+        server = self.start_python_server(same, rest)
+        output = self.run_client("--message", "t: 1", "--message", "t: 2", "--ack-timeout", "300ms",
+                                 "--timeout", "20")
+        self.check(server)
+        self.assertIn("no-acknowledgement", output)
 
     def test_client_keeps_its_window(self):
         counts = []
@@ -203,6 +225,30 @@ class ProtocolTest(ClientTest):
         self.check(server)
         self.assertIn("the server can't log reading 1: this value is too large [not-finite]",
                       output)
+        self.assertNotIn("everything", output)
+        self.assertIn("no more data: what it could log is on the server's disk, up to reading 2",
+                      output)
+        self.assertIn("1 reading was refused by the server and became a gap; the lines above say why",
+                      output)
+
+    def test_client_counts_a_refused_reading_once_though_the_server_says_it_twice(self):
+        def cut(session):
+            session.welcome(0)
+            session.lines(2)
+            session.say("refused 1 not-finite this value is too large")
+
+        def rest(session):
+            session.welcome(0)
+            session.lines(2)
+            session.say("refused 1 not-finite this value is too large",
+                        "refused 2 not-finite this value is too large", "ack 2")
+            session.line()
+
+        server = self.start_python_server(cut, rest)
+        output = self.run_client("--message", "t: 1", "--message", "t: 2", "--timeout", "20",
+                                 expect=EX_DATAERR)
+        self.check(server)
+        self.assertIn("2 readings were refused by the server and became gaps", output)
 
     def test_client_comes_back_no_sooner_than_bye_asks(self):
         seen = []

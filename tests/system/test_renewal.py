@@ -424,6 +424,13 @@ class EndTest(RenewalTest):
                 self.finish(client)
                 self.assertEqual(client.output.count("cert-expires-soon"), times)
 
+    def test_client_expiry_warning_of_zero_warns_of_nothing(self):
+        self.renew(self.fresh(not_after=DAY / 2))
+        self.start_server()
+        client = self.start("--expiry-warning", "0")
+        self.finish(client)
+        self.assertNotIn("cert-expires-soon", client.output)
+
 
 if __name__ == "__main__":
     unittest.main()

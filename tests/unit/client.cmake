@@ -9,3 +9,6 @@ sl_test(NAME test_renewal SOURCES test_renewal.c LINK sl_test_certificates sl_cl
 target_link_options(test_renewal PRIVATE
     -Wl,--wrap=sl_clock_wall_us,--wrap=sl_clock_monotonic_ms)
 sl_use_certificates(test_renewal)
+sl_test(NAME test_submit SOURCES test_submit.c LINK sl_test_certificates sl_client)
+target_link_options(test_submit PRIVATE -Wl,--wrap=sl_clock_monotonic_ms)
+sl_use_certificates(test_submit)

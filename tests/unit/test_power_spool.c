@@ -128,9 +128,11 @@ static void play(const struct scene *scene, struct story *story)
             break;
         story->committed++;
     }
-    if (story->committed == COMMITS) { /* closing is the last one */
-        story->after[COMMITS + 1] = story->after[COMMITS];
-        (void)spool->functions->forget(spool, ++story->after[COMMITS + 1].first - 1);
+    if (story->committed == COMMITS) { /* closing is the last one: the server has all of them */
+        struct snapshot *plan = &story->after[COMMITS + 1];
+        *plan = story->after[COMMITS];
+        (void)spool->functions->forget(spool, plan->last);
+        plan->first = plan->last + 1;
     }
     sl_spool_close(spool);
     if (story->committed == COMMITS && !sl_forgetful_is_off(scene->disk))

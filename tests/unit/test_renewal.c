@@ -205,6 +205,20 @@ static void test_client_warns_as_early_as_its_configuration_says(void **state)
     assert_int_equal(place->faults, 1);
 }
 
+static void test_client_that_never_warns_says_only_that_its_certificate_has_ended(void **state)
+{
+    struct place *place = *state;
+    place->config.expiry_warning_ms = SL_CLIENT_NEVER;
+    open_client(place);
+    *wall_move_us() = 89 * DAY_US;
+    try_again(place, 1);
+    assert_int_equal(place->faults, 0);
+    *wall_move_us() = 91 * DAY_US;
+    try_again(place, 1);
+    assert_int_equal(place->faults, 1);
+    assert_non_null(strstr(place->text, " ended on 20"));
+}
+
 static void test_client_says_once_what_is_wrong_with_renewed_files(void **state)
 {
     struct place *place = *state;
@@ -258,7 +272,7 @@ static void test_client_open_refuses_negative_times_of_renewal(void **state)
     assert_int_equal(sl_client_open(&place->config, &place->client, error, sizeof(error)),
                      SL_BAD_INPUT);
     place->config.renewal_check_ms = 0;
-    place->config.expiry_warning_ms = -1;
+    place->config.expiry_warning_ms = -2;
     assert_int_equal(sl_client_open(&place->config, &place->client, error, sizeof(error)),
                      SL_BAD_INPUT);
     assert_null(place->client);
@@ -271,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_client_warns_once_a_day_of_its_certificates_end),
         TEST(test_client_warns_as_early_as_its_configuration_says),
+        TEST(test_client_that_never_warns_says_only_that_its_certificate_has_ended),
         TEST(test_client_says_once_what_is_wrong_with_renewed_files),
         TEST(test_client_takes_a_key_that_was_closed_to_others_since),
         TEST(test_client_open_refuses_negative_times_of_renewal),

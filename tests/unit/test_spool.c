@@ -222,24 +222,106 @@ static void test_spool_forget_is_durable_with_the_next_commit(void **state)
     sl_spool_close(spool);
 }
 
-static void child_forgets_many(struct sl_spool *spool)
+static void child_appends_many(struct sl_spool *spool, int64_t first, int64_t last)
 {
-    for (int64_t seq = 1; seq <= 2500; seq++)
+    for (int64_t seq = first; seq <= last; seq++)
         if (!child_append(spool, seq))
             _exit(3);
     if (spool->functions->commit(spool) != SL_OK)
         _exit(3);
-    for (int64_t seq = 1; seq <= 2500; seq++)
+}
+
+static void child_forgets_one_by_one(struct sl_spool *spool, int64_t last)
+{
+    for (int64_t seq = state_of(spool).first; seq <= last; seq++)
         if (spool->functions->forget(spool, seq) != SL_OK)
             _exit(3);
 }
 
+/* What a spool has after a child was killed. */
+static struct sl_spool_state left_by(void **state, void (*child)(struct sl_spool *spool))
+{
+    in_killed_child(*state, child);
+    struct sl_spool *spool = open_spool(*state);
+    struct sl_spool_state found = state_of(spool);
+    assert_int_equal(count_from(spool, found.first), found.last - found.first + 1);
+    sl_spool_close(spool);
+    return found;
+}
+
+static void child_forgets_many_new_ones(struct sl_spool *spool)
+{
+    child_appends_many(spool, 1, 2500);
+    child_forgets_one_by_one(spool, 2200);
+}
+
 static void test_spool_forgetting_many_is_durable_without_a_commit(void **state)
 {
-    in_killed_child(*state, child_forgets_many);
+    struct sl_spool_state found = left_by(state, child_forgets_many_new_ones);
+    assert_int_equal(found.first, 1001); /* then nothing new wanted the room */
+    assert_int_equal(found.last, 2500);
+}
+
+static void child_forgets_all(struct sl_spool *spool)
+{
+    child_appends_many(spool, 1, 2500);
+    child_forgets_one_by_one(spool, 2500);
+}
+
+static void test_spool_forgetting_all_of_many_is_durable_without_a_commit(void **state)
+{
+    struct sl_spool_state found = left_by(state, child_forgets_all);
+    assert_int_equal(found.first, 2501);
+    assert_int_equal(found.last, 2500);
+}
+
+static void child_drains_while_one_comes(struct sl_spool *spool)
+{
+    child_forgets_one_by_one(spool, 2000);
+    child_appends_many(spool, 2501, 2501);
+}
+
+static void child_drains_while_many_come(struct sl_spool *spool)
+{
+    child_forgets_one_by_one(spool, 2000);
+    child_appends_many(spool, 2502, 3501);
+}
+
+static void test_spool_backlog_is_deleted_at_its_end_or_where_new_ones_want_the_room(void **state)
+{
     struct sl_spool *spool = open_spool(*state);
-    assert_int_equal(state_of(spool).first, 2001);
-    assert_int_equal(state_of(spool).last, 2500);
+    child_appends_many(spool, 1, 2500);
+    sl_spool_close(spool);
+
+    struct sl_spool_state found = left_by(state, child_drains_while_one_comes);
+    assert_int_equal(found.first, 1);
+    assert_int_equal(found.last, 2501);
+    found = left_by(state, child_drains_while_many_come);
+    assert_int_equal(found.first, 2001);
+    assert_int_equal(found.last, 3501);
+}
+
+static int64_t log_size(const struct place *place)
+{
+    char name[PATH_SIZE + 32];
+    struct stat found;
+    (void)snprintf(name, sizeof(name), "%s-wal", place->path);
+    assert_int_equal(stat(name, &found), 0);
+    return found.st_size;
+}
+
+static void test_spool_reading_that_comes_after_one_that_went_costs_two_small_pages(void **state)
+{
+    struct sl_spool *spool = open_spool(*state);
+    fill(spool, 1, 1);
+    commit(spool);
+    int64_t before = log_size(*state);
+    for (int64_t seq = 2; seq <= 101; seq++) {
+        assert_int_equal(spool->functions->forget(spool, seq - 1), SL_OK);
+        fill(spool, seq, 1);
+        commit(spool);
+    }
+    assert_int_equal(log_size(*state) - before, 100 * 2 * (512 + 24)); /* a frame has a header */
     sl_spool_close(spool);
 }
 
@@ -457,6 +539,9 @@ int main(void)
         PLACED(test_spool_killed_after_forget_has_all_or_the_rest),
         PLACED(test_spool_forget_is_durable_with_the_next_commit),
         PLACED(test_spool_forgetting_many_is_durable_without_a_commit),
+        PLACED(test_spool_forgetting_all_of_many_is_durable_without_a_commit),
+        PLACED(test_spool_backlog_is_deleted_at_its_end_or_where_new_ones_want_the_room),
+        PLACED(test_spool_reading_that_comes_after_one_that_went_costs_two_small_pages),
         PLACED(test_spool_forgetting_more_than_there_is_keeps_the_count),
         PLACED(test_spool_opened_twice_is_refused_the_second_time),
         PLACED(test_spool_garbage_file_is_refused_and_left_alone),
