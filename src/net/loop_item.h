@@ -29,8 +29,8 @@ struct sl_loop_item {
 uv_loop_t *sl_loop_uv(struct sl_loop *loop);
 
 /*
- * The loop's watches stand in an epoll set of their own, which is one handle to libuv: a uv_poll for
- * each would cost a connection about ten system calls more.
+ * The loop's watches stand in an epoll set of their own, which is one handle to libuv: a uv_poll
+ * for each would cost a connection about ten system calls more.
  */
 enum { SL_READY_MAX = 64 };
 struct sl_ready {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "tls/ahead.h"
 #include "tls/compat.h"
 #include "tls/record.h"
 #include "tls/ticket.h"
@@ -18,8 +19,7 @@
 
 enum {
     READ_TRIES = 16,
-    READ_MAX = 20480,  /* from the transport: one record of content, and a few without */
-    AHEAD_MAX = 16384, /* received at once */
+    READ_MAX = 20480, /* from the transport: one record of content, and a few without */
     WIRE_MAX = SL_SESSION_OUT_MAX + 32768
 };
 
@@ -38,9 +38,7 @@ struct sl_session {
     char *host;                       /* a client's */
     struct sl_record record;          /* the peer's records, until the handshake is over */
     struct sl_record sent;            /* ours, likewise */
-    struct sl_buffer ahead;           /* a server's: received, not taken by the library yet */
-    size_t ahead_at;                  /* how far it has taken it */
-    bool drained;                     /* the transport had less than there was room for */
+    struct sl_ahead ahead;            /* a server's */
     struct sl_buffer out;             /* encrypted, not sent yet */
     size_t budget;        /* bytes that may be read, in this part of the handshake or one call */
     size_t flight_budget; /* what `budget` becomes when a hello of the peer is whole */
@@ -66,59 +64,17 @@ static int receive_code(struct sl_session *session, enum sl_status status)
     return status == SL_CUT ? 0 : MBEDTLS_ERR_SSL_CONN_EOF;
 }
 
-/*
- * Receives ahead what is there, in a handshake no more than may still come. After it, nothing where
- * the transport had less than that at the last look: its owner is told when there is more.
- */
-static enum sl_status refill(struct sl_session *session)
-{
-    struct sl_transport *transport = &session->transport;
-    struct sl_buffer *ahead = &session->ahead;
-    size_t most = session->established || session->budget > AHEAD_MAX ? AHEAD_MAX : session->budget;
-    bool drained = session->drained;
-    enum sl_status status;
-
-    session->ahead_at = ahead->len = 0;
-    session->drained = false;
-    if (drained)
-        return SL_WANT_READ;
-    if (sl_buffer_reserve(ahead, most, AHEAD_MAX) != SL_OK)
-        return SL_NOMEM;
-    status = transport->receive(transport->ctx, ahead->at, most, &ahead->len);
-    session->drained = session->established && status == SL_OK && ahead->len < most;
-    return status;
-}
-
-/*
- * The library asks for a record's head, then for its body. A server asks the system for many
- * records at once; a sensor, which gets little, does without.
- */
+/* A server receives ahead, in a handshake no more than may still come; a sensor gets little. */
 static enum sl_status fetch(struct sl_session *session, unsigned char *bytes, size_t cap,
                             size_t *len)
 {
     struct sl_transport *transport = &session->transport;
-    struct sl_buffer *ahead = &session->ahead;
-    enum sl_status status = SL_OK;
+    bool established = session->established;
 
     if (sl_trust_role(session->trust) != SL_ROLE_SERVER)
         return transport->receive(transport->ctx, bytes, cap, len);
-    if (session->ahead_at == ahead->len)
-        status = refill(session);
-    if (status != SL_OK)
-        return status;
-    *len = ahead->len - session->ahead_at;
-    if (*len > cap)
-        *len = cap;
-    memcpy(bytes, ahead->at + session->ahead_at, *len);
-    session->ahead_at += *len;
-    return SL_OK;
-}
-
-/* A session that waits keeps no buffer. */
-static void forget_ahead(struct sl_session *session)
-{
-    sl_buffer_clear(&session->ahead);
-    session->ahead_at = 0;
+    return sl_ahead_take(&session->ahead, transport, established ? SL_AHEAD_MAX : session->budget,
+                         established, bytes, cap, len);
 }
 
 /*
@@ -300,7 +256,7 @@ void sl_session_free(struct sl_session *session)
     sl_verify_clear(&session->verify);
     free(session->host);
     sl_trust_unref(session->trust);
-    sl_buffer_clear(&session->ahead);
+    sl_ahead_clear(&session->ahead);
     sl_buffer_clear(&session->out);
     mbedtls_platform_zeroize(session, sizeof *session);
     free(session);
@@ -436,7 +392,7 @@ enum sl_status sl_session_handshake(struct sl_session *session)
             send_alert(session);
         return failed;
     }
-    forget_ahead(session);
+    sl_ahead_clear(&session->ahead);
     if (flushed == SL_CUT || flushed == SL_IO)
         return refuse(session, flushed, SL_REASON_HANDSHAKE_CUT, NULL);
     return flushed == SL_WANT_WRITE ? SL_WANT_WRITE : SL_WANT_READ;
@@ -484,7 +440,7 @@ enum sl_status sl_session_read(struct sl_session *session, char *bytes, size_t c
         if (code == MBEDTLS_ERR_SSL_WANT_WRITE)
             return SL_WANT_WRITE;
         if (code == MBEDTLS_ERR_SSL_WANT_READ && session->blocked) {
-            forget_ahead(session);
+            sl_ahead_clear(&session->ahead); /* An idle session keeps no buffer. */
             return SL_WANT_READ;
         }
         if (code != 0 && code != MBEDTLS_ERR_SSL_WANT_READ && !sl_compat_is_ticket(code))

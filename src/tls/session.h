@@ -6,9 +6,9 @@
  *   close -> free
  *
  * What is written is encrypted into a buffer of the session and sent by flush, so that many small
- * writes make one send and a write never has to be repeated. Once a sensor is in, a server receives
- * many records at once. Reading reports SL_WANT_READ only when the transport has nothing more or, at
- * a server, had less than it was asked for: a level-triggered loop may rely on it.
+ * writes make one send and a write never has to be repeated. A server receives many records at
+ * once. Reading reports SL_WANT_READ only when the transport has nothing more or, at a server, had
+ * less than it was asked for: a level-triggered loop may rely on it.
  *
  * Memory   Made by new, freed by sl_session_free(). About 37 KiB (TLS 1.2) to 43 KiB (TLS 1.3) in
  *          the library, plus what waits to be sent, and 16 KiB while there is more to read.

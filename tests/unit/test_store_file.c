@@ -152,39 +152,6 @@ static void test_store_reopened_after_close_has_everything(void **state)
     assert_int_equal(put(place->store, place->attic, STREAM_A, NOON, 1), 8);
 }
 
-/* Opens STREAM_A in a transaction; returns by how many bytes the write-ahead log grew. */
-static off_t open_at(const struct place *place, const struct sl_peer *peer, int64_t now_us)
-{
-    struct sl_store_stream found;
-    struct stat before, after;
-    char log[PATH_SIZE + 32];
-
-    (void)snprintf(log, sizeof log, "%s-wal", place->path);
-    assert_int_equal(stat(log, &before), 0);
-    begin(place->store);
-    assert_int_equal(sl_store_stream(place->store, peer, STREAM_A, now_us, &found), SL_OK);
-    commit(place->store);
-    assert_int_equal(found.last, 7);
-    assert_int_equal(stat(log, &after), 0);
-    return after.st_size - before.st_size;
-}
-
-static void test_store_sensor_that_comes_back_within_a_minute_costs_the_disk_nothing(void **state)
-{
-    struct place *place = *state;
-    struct sl_peer *renewed = sl_test_peer_until("attic", NOON);
-
-    open_file(place);
-    put(place->store, place->attic, STREAM_A, NOON, 7);
-    assert_int_equal(open_at(place, place->attic, NOON), 0);
-    assert_int_equal(open_at(place, place->attic, NOON + 60 * SECOND - 1), 0);
-    assert_true(open_at(place, place->attic, NOON + 60 * SECOND) > 0);
-    assert_int_equal(ask(database_of(place), "SELECT last_seen FROM sensors"), NOON + 60 * SECOND);
-    assert_true(open_at(place, renewed, NOON + 60 * SECOND) > 0);
-    assert_int_equal(ask(database_of(place), "SELECT cert_until FROM sensors"), NOON);
-    sl_peer_unref(renewed);
-}
-
 static void test_store_closed_inside_a_transaction_rolls_back(void **state)
 {
     struct place *place = *state;
@@ -607,7 +574,6 @@ int main(void)
         OF_SENSORS(test_store_made_file_is_for_its_owner_alone),
         OF_SENSORS(test_store_syncs_every_commit_to_a_write_ahead_log),
         OF_SENSORS(test_store_reopened_after_close_has_everything),
-        OF_SENSORS(test_store_sensor_that_comes_back_within_a_minute_costs_the_disk_nothing),
         OF_SENSORS(test_store_closed_inside_a_transaction_rolls_back),
         OF_SENSORS(test_store_killed_before_commit_has_nothing_of_it),
         OF_SENSORS(test_store_killed_after_commit_has_all_of_it),

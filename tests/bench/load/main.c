@@ -32,9 +32,10 @@
  *   `--idle` opens the sessions, prints `open N`, and keeps them until standard input ends, with
  *   `--rate` reporting.
  *   `--connects N` sends no readings: N times in all connect, TLS, greeting, goodbye, with
- *   `--sessions` of them under way at once, each always with the same stream; latency is that of one, until the server's greeting
- *   (or the end of the handshake where there is none). With `--resume` each of those under way has
- *   made a session first, which isn't counted, and resumes it.
+ *   `--sessions` of them under way at once, each always with the same stream; latency is that of
+ *   one, until the server's greeting (or the end of the handshake where there is none). With
+ *   `--resume` each of those under way has made a session first, which isn't counted, and resumes
+ *   it.
  *   Otherwise at most 64 handshakes are under way at once, and none is in what is measured; with
  *   `--resume` sessions of one thread with the same certificate resume the one before them, so that
  *   thousands are soon open.
