@@ -93,7 +93,9 @@ def command(wanted):
     words = ["scripts/bench.sh"]
     words += ["--peers"] if wanted.peers else []
     words += [word for name in wanted.only or [] for word in ("--only", name)]
-    return " ".join(words + ([f"--runs {wanted.runs}"] if wanted.runs != 3 else []))
+    words += [f"--runs {wanted.runs}"] if wanted.runs != 3 else []
+    words += ["--folder DIR"] if wanted.folder != "build" else []  # whose disk is told beside it
+    return " ".join(words)
 
 
 def run(wanted, place):

@@ -102,6 +102,11 @@ class RunnerTest(unittest.TestCase):
             bench.options(["--only", "nothing"])
         self.assertIn("no point 'nothing'; there are: ingest", words.getvalue())
 
+    def test_recorded_command_has_all_that_changes_what_is_measured(self):
+        for words in ("", " --peers", " --only spool --only ingest", " --runs 5", " --folder DIR"):
+            self.assertEqual(bench.command(bench.options(words.split())),
+                             "scripts/bench.sh" + words)
+
     def test_script_lists_the_options_of_the_runner(self):
         listed = set(re.findall(r"^#   (--[a-z-]+)", docs.source("scripts/bench.sh"), re.MULTILINE))
         taken = set(re.findall(r'add_argument\("(--[a-z-]+)"', docs.source("tests/bench/bench.py")))
