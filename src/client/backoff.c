@@ -12,7 +12,7 @@ void sl_backoff_init(struct sl_backoff *backoff, int64_t min_ms, int64_t max_ms,
 
 void sl_backoff_success(struct sl_backoff *backoff)
 {
-    backoff->failures = 0;
+    backoff->paused_ms = 0;
     backoff->silent = 0;
 }
 
@@ -21,19 +21,18 @@ void sl_backoff_welcomed(struct sl_backoff *backoff)
     backoff->silent = 0;
 }
 
-/* 0 to `ceiling`. The remainder favours small numbers by less than one in a billion here. */
-static int64_t draw(int64_t ceiling, uint64_t random)
+/* 0 to `most`. The remainder favours small numbers by less than one in a billion here. */
+static int64_t draw(int64_t most, uint64_t random)
 {
-    return (int64_t)(random % ((uint64_t)ceiling + 1));
+    return (int64_t)(random % ((uint64_t)most + 1));
 }
 
-/* min_ms doubled `doublings` times, max_ms at most. */
-static int64_t ceiling_after(const struct sl_backoff *backoff, unsigned doublings)
+/* As long as there was no session so far, within the limits. */
+static int64_t ceiling(const struct sl_backoff *backoff)
 {
-    int64_t ceiling = backoff->min_ms;
-    for (unsigned i = 0; i < doublings && ceiling < backoff->max_ms; i++)
-        ceiling = ceiling > backoff->max_ms / 2 ? backoff->max_ms : ceiling * 2;
-    return ceiling;
+    if (backoff->paused_ms < backoff->min_ms)
+        return backoff->min_ms;
+    return backoff->paused_ms < backoff->max_ms ? backoff->paused_ms : backoff->max_ms;
 }
 
 bool sl_backoff_is_refusal(const struct sl_backoff *backoff, enum sl_pause_cause cause)
@@ -45,10 +44,8 @@ bool sl_backoff_is_refusal(const struct sl_backoff *backoff, enum sl_pause_cause
 int64_t sl_backoff_pause(struct sl_backoff *backoff, enum sl_pause_cause cause, int64_t retry_ms,
                          uint64_t random)
 {
-    int64_t ceiling = ceiling_after(backoff, backoff->failures);
+    int64_t pause_ms;
 
-    if (backoff->failures < UINT32_MAX)
-        backoff->failures++;
     backoff->silent = cause == SL_PAUSE_SILENT ? backoff->silent + 1 : 0;
     if (backoff->silent >= SL_SILENT_IS_REFUSED) {
         backoff->silent = SL_SILENT_IS_REFUSED; /* stays so, and can't overflow */
@@ -59,7 +56,10 @@ int64_t sl_backoff_pause(struct sl_backoff *backoff, enum sl_pause_cause cause, 
         int64_t half = backoff->refused_ms / 2;
         return half + draw(backoff->refused_ms - half, random);
     }
-    if (cause == SL_PAUSE_BYE)
-        return retry_ms + draw(ceiling, random);
-    return draw(ceiling, random);
+    pause_ms = draw(ceiling(backoff), random);
+    if (pause_ms < backoff->max_ms - backoff->paused_ms)
+        backoff->paused_ms += pause_ms;
+    else
+        backoff->paused_ms = backoff->max_ms;
+    return cause == SL_PAUSE_BYE ? retry_ms + pause_ms : pause_ms;
 }

@@ -3,8 +3,10 @@
  * backoff.h -- how long to wait before the next try.
  *
  * A thousand sensors that lost their server at the same moment must not come back at the same
- * moment. So a pause is drawn evenly between nothing and a ceiling that doubles with each failure
- * ("full jitter"; Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). A
+ * moment. So a pause is drawn evenly between nothing and a ceiling ("full jitter"; Brooker,
+ * "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). The ceiling is as long as the
+ * pauses before it were together: it doubles with the time that there was no server, and not with
+ * the number of tries, so that a server which was away for a second has everybody back in a few. A
  * handshake costs the server milliseconds, so who was refused by name waits far longer: asking
  * again won't help until a person changes something.
  *
@@ -31,8 +33,8 @@ struct sl_backoff {
     int64_t min_ms;     /* ceiling of the first pause, 1 or more */
     int64_t max_ms;     /* ceiling of any pause after FAILED, min_ms or more */
     int64_t refused_ms; /* longest pause after REFUSED; the shortest is half of it */
-    unsigned failures;  /* in a row */
-    unsigned silent;    /* of those, the last ones that ended SILENT */
+    int64_t paused_ms;  /* drawn since the last success, max_ms at most */
+    unsigned silent;    /* failures in a row that ended SILENT */
 };
 
 /* Nothing failed yet. */

@@ -382,6 +382,7 @@ static enum sl_status set_up(struct sl_server *server, const struct sl_server_co
             sl_tickets_start(server->loop, config->log, config->resume_max_age_ms,
                              config->ticket_keys, &server->tickets, error, SL_SERVER_ERROR_SIZE);
     server->shared.ticket_keys = sl_tickets_keys(server->tickets);
+    server->shared.keys_kept = config->ticket_keys != NULL;
     if (status == SL_OK)
         status = open_store(server, config, error);
     if (status == SL_OK)

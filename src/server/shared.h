@@ -42,6 +42,7 @@ struct sl_shared {
     pthread_mutex_t trust_lock;
     struct sl_trust *trust;             /* today's; see sl_shared_trust() */
     struct sl_ticket_keys *ticket_keys; /* null: sessions aren't resumed */
+    bool keys_kept;                     /* over a restart */
     struct sl_door *door;
     struct sl_streams *streams;
     struct sl_rates *rates;

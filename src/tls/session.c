@@ -534,6 +534,11 @@ bool sl_session_resumed(const struct sl_session *session)
     return session->established && !session->verify.seen;
 }
 
+bool sl_session_resumable(const struct sl_session *session)
+{
+    return sl_ticket_held(&session->desk, sl_clock_wall_us());
+}
+
 const struct sl_refusal *sl_session_refusal(const struct sl_session *session)
 {
     return &session->refusal;

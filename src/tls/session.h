@@ -117,6 +117,9 @@ const char *sl_session_suite(const struct sl_session *session);
 /* True where no certificate was asked for, because an earlier session was resumed. */
 bool sl_session_resumed(const struct sl_session *session);
 
+/* True where the peer could resume this session at a server that has our ticket keys. */
+bool sl_session_resumable(const struct sl_session *session);
+
 /* Why the last call failed; reason SL_REASON_NONE where none did. Lives as long as the session. */
 const struct sl_refusal *sl_session_refusal(const struct sl_session *session);
 

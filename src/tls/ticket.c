@@ -75,6 +75,11 @@ static struct owner find_owner(const struct sl_ticket_desk *desk)
     return (struct owner){0};
 }
 
+bool sl_ticket_held(const struct sl_ticket_desk *desk, int64_t now_us)
+{
+    return (desk->given || desk->opened) && left_us(desk, find_owner(desk).proved_us, now_us) > 0;
+}
+
 /*
  * Prints what is to be sealed; its length, or 0. The library would save the certificate too, in
  * TLS 1.2: twice in a ticket it makes a hello that is longer than we read of a stranger.
@@ -131,6 +136,7 @@ int sl_ticket_write(void *ctx, const mbedtls_ssl_session *session, unsigned char
     free(plain);
     if (packed == 0)
         return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+    desk->given = true;
     *len = packed + SL_SEAL_SIZE;
     *lifetime_s = (uint32_t)(left_s < LIFETIME_MAX_S ? left_s : LIFETIME_MAX_S);
     return 0;

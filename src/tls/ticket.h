@@ -32,6 +32,7 @@ struct sl_ticket_desk {
     const struct sl_trust *trust; /* that a ticket is judged by */
     const struct sl_verify *full; /* what a full handshake finds */
     const mbedtls_ssl_context *ssl;
+    bool given;  /* the peer has got one */
     bool opened; /* a ticket was good: the following are of it */
     mbedtls_x509_crt leaf;
     uint8_t issuer[SL_FINGERPRINT_SIZE];
@@ -39,6 +40,9 @@ struct sl_ticket_desk {
 };
 
 void sl_ticket_desk_clear(struct sl_ticket_desk *desk);
+
+/* True where the peer has a ticket whose time isn't over, as far as we know. */
+bool sl_ticket_held(const struct sl_ticket_desk *desk, int64_t now_us);
 
 /* The library's callbacks (mbedtls_ssl_conf_session_tickets_cb()); `ctx` is the desk. */
 int sl_ticket_write(void *ctx, const mbedtls_ssl_session *session, unsigned char *start,

@@ -31,6 +31,7 @@ struct place {
 /* What came of one visit. */
 struct outcome {
     bool resumed;
+    bool resumable;         /* the next time, as the server believes */
     enum sl_reason refused; /* by the handshake, or by admission; SL_REASON_NONE: admitted */
     char name[SL_SENSOR_NAME_MAX + 1];
 };
@@ -84,6 +85,7 @@ static void finish(struct sl_session *server, struct sl_session *sensor,
     (void)snprintf(outcome->name, sizeof outcome->name, "%s", sl_peer_name(peer));
     sl_peer_unref(peer);
     assert_int_equal(sl_session_resumed(sensor), outcome->resumed);
+    outcome->resumable = sl_session_resumable(server);
     assert_int_equal(sl_session_write(server, sl_bytes_of("w"), &len), SL_OK);
     assert_int_equal(sl_session_flush(server), SL_OK);
     assert_int_equal(sl_session_read(sensor, &byte, 1, &len), SL_OK);
@@ -313,6 +315,26 @@ static void test_server_without_keys_resumes_nothing(void **state)
     for_versions(switch_tickets_off);
 }
 
+static void ask_who_can_come_back(struct place *place)
+{
+    struct sl_ticket_keys *own = place->keys;
+
+    assert_true(come(place, "ca", NULL, "attic").resumable);
+    assert_true(come(place, "ca", NULL, "attic").resumable);
+    place->keys = NULL;
+    assert_false(come(place, "ca", NULL, "attic").resumable);
+    place->keys = make_keys(1); /* a microsecond */
+    assert_false(come(place, "ca", NULL, "attic").resumable);
+    sl_ticket_keys_free(place->keys);
+    place->keys = own;
+}
+
+static void test_server_knows_who_has_a_ticket_that_counts(void **state)
+{
+    (void)state;
+    for_versions(ask_who_can_come_back);
+}
+
 static void use_other_certificate(struct place *place)
 {
     assert_admitted(come(place, "ca", NULL, "attic"), false, "attic");
@@ -477,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_ticket_of_another_server_leads_to_a_full_handshake),
         cmocka_unit_test(test_ticket_older_than_allowed_leads_to_a_full_handshake),
         cmocka_unit_test(test_server_without_keys_resumes_nothing),
+        cmocka_unit_test(test_server_knows_who_has_a_ticket_that_counts),
         cmocka_unit_test(test_sensor_with_another_certificate_doesnt_use_the_old_session),
         cmocka_unit_test(test_sensor_doesnt_use_the_session_of_one_host_for_another),
         cmocka_unit_test(test_sensor_forgets_its_session_when_a_handshake_with_it_failed),

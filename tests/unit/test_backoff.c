@@ -25,10 +25,10 @@ static struct sl_backoff fresh(void)
     return backoff;
 }
 
-static void test_backoff_ceiling_doubles_up_to_the_longest(void **state)
+static void test_backoff_ceiling_is_what_was_paused_so_far_up_to_the_longest(void **state)
 {
     (void)state;
-    static const int64_t ceilings[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000};
+    static const int64_t ceilings[] = {1000, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
     struct sl_backoff backoff = fresh();
     for (size_t i = 0; i < sizeof(ceilings) / sizeof(ceilings[0]); i++) {
         struct sl_backoff same = backoff;
@@ -47,7 +47,6 @@ static void test_backoff_never_gives_up_nor_overflows(void **state)
     sl_backoff_init(&backoff, 1, INT64_MAX / 2, INT64_MAX / 2);
     for (int i = 0; i < 10000; i++)
         assert_true(sl_backoff_pause(&backoff, SL_PAUSE_FAILED, 0, UINT64_MAX) >= 0);
-    backoff.failures = UINT32_MAX;
     assert_true(sl_backoff_pause(&backoff, SL_PAUSE_SILENT, 0, UINT64_MAX) >= 0);
 }
 
@@ -122,7 +121,27 @@ static void test_backoff_bye_is_never_shorter_than_the_server_asked(void **state
                      5000 + MIN_MS);
     backoff = fresh();
     assert_int_equal(sl_backoff_pause(&backoff, SL_PAUSE_BYE, 0, highest(MIN_MS)), MIN_MS);
-    assert_int_equal(sl_backoff_pause(&backoff, SL_PAUSE_BYE, 0, highest(2 * MIN_MS)), 2 * MIN_MS);
+}
+
+static void test_backoff_after_a_bye_that_asked_for_long_is_as_short_as_ever(void **state)
+{
+    (void)state;
+    struct sl_backoff backoff = fresh();
+    assert_int_equal(sl_backoff_pause(&backoff, SL_PAUSE_BYE, 30000, highest(MIN_MS)),
+                     30000 + MIN_MS);
+    assert_int_equal(sl_backoff_pause(&backoff, SL_PAUSE_FAILED, 0, highest(MIN_MS)), MIN_MS);
+    assert_int_equal(sl_backoff_pause(&backoff, SL_PAUSE_FAILED, 0, highest(2 * MIN_MS)),
+                     2 * MIN_MS);
+}
+
+/* Who tries often because it drew short pauses hasn't waited long: its next one isn't longer. */
+static void test_backoff_tries_alone_make_no_pause_longer(void **state)
+{
+    (void)state;
+    struct sl_backoff backoff = fresh();
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(sl_backoff_pause(&backoff, SL_PAUSE_FAILED, 0, highest(50)), 50);
+    assert_int_equal(sl_backoff_pause(&backoff, SL_PAUSE_FAILED, 0, highest(MIN_MS)), MIN_MS);
 }
 
 static void test_backoff_says_beforehand_what_counts_as_a_refusal(void **state)
@@ -143,7 +162,9 @@ static void test_backoff_says_beforehand_what_counts_as_a_refusal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_backoff_ceiling_doubles_up_to_the_longest),
+        cmocka_unit_test(test_backoff_ceiling_is_what_was_paused_so_far_up_to_the_longest),
+        cmocka_unit_test(test_backoff_after_a_bye_that_asked_for_long_is_as_short_as_ever),
+        cmocka_unit_test(test_backoff_tries_alone_make_no_pause_longer),
         cmocka_unit_test(test_backoff_never_gives_up_nor_overflows),
         cmocka_unit_test(test_backoff_draws_are_spread_evenly),
         cmocka_unit_test(test_backoff_success_starts_from_the_beginning),
