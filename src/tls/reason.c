@@ -3,6 +3,10 @@
 #include "tls/reason.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
 
 struct entry {
     const char *id;
@@ -176,4 +180,20 @@ const char *sl_reason_text(enum sl_reason reason)
 {
     assert(reason >= SL_REASON_NONE && reason < SL_REASON_COUNT);
     return table[reason].text;
+}
+
+void sl_reason_add_clock(struct sl_refusal *refusal)
+{
+    bool dates = refusal->reason == SL_REASON_CLIENT_CERT_EXPIRED ||
+                 refusal->reason == SL_REASON_CLIENT_CERT_NOT_YET_VALID ||
+                 refusal->reason == SL_REASON_SERVER_CERT_EXPIRED ||
+                 refusal->reason == SL_REASON_SERVER_CERT_NOT_YET_VALID;
+    size_t used = strlen(refusal->facts);
+    char now[SL_TIME_TEXT_SIZE];
+
+    if (!dates)
+        return;
+    (void)sl_time_print_iso(sl_clock_wall_us(), now);
+    (void)snprintf(refusal->facts + used, SL_FACTS_SIZE - used,
+                   "; this machine's clock says %.19sZ", now);
 }

@@ -5,7 +5,7 @@
  * The ids are part of the protocol (`bye`, docs/protocol.md) and of the log; they never change
  * their meaning. tests/system/test_docs.py holds docs/reasons.md against this table.
  *
- * Threads  Everything here is constant.
+ * Threads  The table is constant; the rest as for whose it is.
  */
 #ifndef SL_TLS_REASON_H
 #define SL_TLS_REASON_H
@@ -89,5 +89,8 @@ struct sl_refusal {
     char facts
         [SL_FACTS_SIZE]; /* "subject CN=a, issuer CN=b, serial 0C, valid ... to ..." or empty */
 };
+
+/* Dates mean something beside the clock that they are held against: says what it is, for those. */
+void sl_reason_add_clock(struct sl_refusal *refusal);
 
 #endif

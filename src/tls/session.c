@@ -129,23 +129,6 @@ static int keep(void *ctx, const unsigned char *bytes, size_t len)
     return (int)len;
 }
 
-/* Dates mean something beside the clock that they are held against. */
-static void add_clock(struct sl_refusal *refusal)
-{
-    bool dates = refusal->reason == SL_REASON_CLIENT_CERT_EXPIRED ||
-                 refusal->reason == SL_REASON_CLIENT_CERT_NOT_YET_VALID ||
-                 refusal->reason == SL_REASON_SERVER_CERT_EXPIRED ||
-                 refusal->reason == SL_REASON_SERVER_CERT_NOT_YET_VALID;
-    size_t used = strlen(refusal->facts);
-    char now[SL_TIME_TEXT_SIZE];
-
-    if (!dates)
-        return;
-    (void)sl_time_print_iso(sl_clock_wall_us(), now);
-    (void)snprintf(refusal->facts + used, SL_FACTS_SIZE - used,
-                   "; this machine's clock says %.19sZ", now);
-}
-
 /* Notes the refusal. A peer's certificate is a fact of it, but not where the peer judged ours. */
 static enum sl_status refuse(struct sl_session *session, enum sl_status status,
                              enum sl_reason reason, const char *detail)
@@ -157,7 +140,7 @@ static enum sl_status refuse(struct sl_session *session, enum sl_status status,
     (void)snprintf(session->refusal.facts, SL_FACTS_SIZE, "%s%s%.500s",
                    detail == NULL ? "" : detail, detail != NULL && with_facts ? "; " : "",
                    with_facts ? session->verify.facts : "");
-    add_clock(&session->refusal);
+    sl_reason_add_clock(&session->refusal);
     return status;
 }
 
