@@ -279,7 +279,7 @@ static enum sl_status init_queues(struct sl_worker *worker)
 {
     struct sl_queue *const queues[] = {&worker->adopted, &worker->answers, &worker->superseded};
 
-    for (size_t i = 0; i < sizeof queues / sizeof *queues; i++) {
+    for (size_t i = 0; i < sizeof queues / sizeof queues[0]; i++) {
         enum sl_status status = sl_queue_init(queues[i], SIZE_MAX);
 
         if (status == SL_OK)

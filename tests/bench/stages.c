@@ -356,7 +356,7 @@ static int compare(const void *a, const void *b)
 static void measure(struct bench *bench, const char *name, int rounds,
                     int64_t (*run)(struct bench *bench), const char *after)
 {
-    double ns[ROUNDS_MAX];
+    double ns[ROUNDS_MAX] = {0};
 
     (void)run(bench); /* warms caches and allocations */
     for (int i = 0; i < rounds; i++)

@@ -48,7 +48,9 @@ static struct pair make_pair(const char *text)
         status = sl_socket_connected(&pair.near);
     }
     assert_int_equal(status, SL_OK);
-    int accepted = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof peer;
+    int accepted = accept4(listening, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     assert_true(accepted >= 0);
     sl_socket_adopt(&pair.far, accepted);
     close(listening);
