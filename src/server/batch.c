@@ -7,6 +7,8 @@
 #include <string.h>
 
 enum {
+    SPARE_LEAST = 8192,        /* bytes: smaller ones cost malloc() little */
+    SPARES_SIZE = 1024 * 1024, /* of all spare texts of a worker */
     BLOCK_TEXT_MAX = 2 * SL_BATCH_TEXT_MAX,
     ITEM_OVERHEAD = 32 /* about what a reading's time and punctuation take */
 };
@@ -22,12 +24,43 @@ enum sl_status sl_batch_new(struct sl_peer *peer, struct sl_batch **batch)
     return SL_OK;
 }
 
+void sl_batch_spares_clear(struct sl_batch_spares *spares)
+{
+    while (spares->count > 0)
+        sl_buffer_clear(&spares->texts[--spares->count]);
+    spares->size = 0;
+}
+
+/* A new block's text takes a spare one's memory. */
+static void take_spare(struct sl_batch_spares *spares, struct sl_block *block)
+{
+    if (spares == NULL || spares->count == 0)
+        return;
+    block->text = spares->texts[--spares->count];
+    spares->size -= block->text.cap;
+}
+
+/* Frees a block, or keeps its memory. */
+static void leave_block(struct sl_batch_spares *spares, struct sl_block *block)
+{
+    size_t size = block->text.cap;
+
+    if (spares == NULL || size < SPARE_LEAST || spares->count == SL_BATCH_SPARES_MAX ||
+        size > SPARES_SIZE - spares->size) {
+        sl_block_clear(block);
+        return;
+    }
+    sl_block_reset(block);
+    spares->texts[spares->count++] = block->text;
+    spares->size += size;
+}
+
 void sl_batch_free(struct sl_batch *batch)
 {
     if (batch == NULL)
         return;
     for (size_t i = 0; i < batch->count; i++)
-        sl_block_clear(&batch->items[i].block);
+        leave_block(batch->spares, &batch->items[i].block);
     free(batch->items);
     sl_buffer_clear(&batch->console);
     sl_peer_unref(batch->peer);
@@ -74,6 +107,7 @@ static enum sl_status begin_block(struct sl_batch *batch, int64_t seq,
 
     if (item == NULL)
         return SL_NOMEM;
+    take_spare(batch->spares, &item->block);
     item->block.first = seq;
     return sl_block_add(&item->block, reading, BLOCK_TEXT_MAX) == SL_OK ? SL_OK : SL_NOMEM;
 }

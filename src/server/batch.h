@@ -16,7 +16,21 @@
 #include "store/block.h"
 #include "wire/message.h"
 
-enum { SL_BATCH_TEXT_MAX = 256 * 1024, SL_BATCH_ITEMS_MAX = 256 };
+enum { SL_BATCH_TEXT_MAX = 256 * 1024, SL_BATCH_ITEMS_MAX = 256, SL_BATCH_SPARES_MAX = 16 };
+
+/*
+ * Memory of large texts that were stored, for the next ones of the same worker. Without it malloc()
+ * would give it back to the system and take it from there again, page by page, for each batch.
+ * Start with `{0}`.
+ */
+struct sl_batch_spares {
+    size_t count;
+    size_t size; /* of all of them */
+    struct sl_buffer texts[SL_BATCH_SPARES_MAX];
+};
+
+/* Frees what is spare. */
+void sl_batch_spares_clear(struct sl_batch_spares *spares);
 
 /*
  * A block of readings; a gap where `gap_last` isn't 0; a reading to compare where `proof_seq` isn't
@@ -40,6 +54,8 @@ struct sl_batch {
     int64_t opening;             /* the answer to `opens`: which opening this was, of all */
     int64_t stream_id;           /* the store's key; set by the answer to `opens` */
     int64_t last;                /* highest number in it; the answer sets what is on disk */
+    /* Where the memory of its texts comes from and goes to; null: malloc(). */
+    struct sl_batch_spares *spares;
     struct sl_batch_item *items;
     size_t count;
     size_t text_len;          /* bytes in all blocks */

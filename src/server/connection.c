@@ -281,6 +281,7 @@ static void on_ready(void *ctx, bool readable, bool writable)
 void sl_connection_adopted(struct sl_connection *connection, struct sl_worker *worker)
 {
     connection->worker = worker;
+    connection->spares = sl_worker_spares(worker);
     if (sl_watch_new(sl_worker_loop(worker), connection->socket.fd, on_ready, connection,
                      &connection->watch) != SL_OK) {
         sl_connection_leave(connection);

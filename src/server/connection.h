@@ -69,6 +69,7 @@ struct sl_connection {
     int64_t stream_id;      /* the store's key, once opened */
     struct sl_buffer input; /* decrypted, but not taken while the stream is being opened */
     struct sl_buffer reply; /* lines for the peer, not encrypted yet */
+    struct sl_batch_spares *spares;
     struct sl_batch *filling;
     struct sl_batch *under_way;
     atomic_bool superseded; /* a newer session has this stream; set by streams.c in any thread */

@@ -28,9 +28,10 @@ static enum sl_status reply(struct sl_connection *connection, const char *line, 
 /* The batch being filled; null where there's no memory. */
 static struct sl_batch *filling(struct sl_connection *connection)
 {
-    if (connection->filling == NULL &&
-        sl_batch_new(connection->peer, &connection->filling) != SL_OK)
-        return NULL;
+    if (connection->filling != NULL)
+        return connection->filling;
+    if (sl_batch_new(connection->peer, &connection->filling) == SL_OK)
+        connection->filling->spares = connection->spares;
     return connection->filling;
 }
 
@@ -38,15 +39,19 @@ static struct sl_batch *filling(struct sl_connection *connection)
 static enum sl_status tell(struct sl_connection *connection, struct sl_batch *batch,
                            const struct sl_reading *reading)
 {
-    char text[SL_LINE_MAX];
+    struct sl_bytes name = sl_bytes_of(sl_peer_name(connection->peer));
+    char line[SL_SENSOR_NAME_MAX + 2 + SL_LINE_MAX];
     size_t len;
 
     if (!sl_log_shows(connection->shared->log, SL_LOG_READING))
         return SL_OK;
-    if (sl_reading_print(reading, text, sizeof text, &len) != SL_OK)
+    memcpy(line, name.at, name.len);
+    memcpy(line + name.len, "  ", 2);
+    if (sl_reading_print(reading, line + name.len + 2, SL_LINE_MAX, &len) != SL_OK)
         return SL_OK;
-    return sl_buffer_print(&batch->console, SIZE_MAX / 2, "%s  %s\n",
-                           sl_peer_name(connection->peer), text);
+    len += name.len + 2;
+    line[len++] = '\n';
+    return sl_buffer_add(&batch->console, (struct sl_bytes){line, len}, SIZE_MAX / 2);
 }
 
 /* A few lines are told one by one, then one a second: a flood of bad lines isn't a flood of log. */

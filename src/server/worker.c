@@ -42,6 +42,7 @@ struct sl_worker {
     struct sl_listed *waiting;     /* for room in the committer's queue */
     struct sl_listed *gone;
     struct sl_wheel wheel; /* whose time is up when */
+    struct sl_batch_spares spares;
     pthread_t thread;
 };
 
@@ -400,6 +401,7 @@ void sl_worker_free(struct sl_worker *worker)
     if (worker == NULL)
         return;
     free_queued(worker);
+    sl_batch_spares_clear(&worker->spares);
     sl_loop_free(worker->loop);
     sl_queue_clear(&worker->adopted);
     sl_queue_clear(&worker->answers);
@@ -410,6 +412,11 @@ void sl_worker_free(struct sl_worker *worker)
 size_t sl_worker_load(const struct sl_worker *worker)
 {
     return atomic_load(&worker->load);
+}
+
+struct sl_batch_spares *sl_worker_spares(struct sl_worker *worker)
+{
+    return &worker->spares;
 }
 
 struct sl_loop *sl_worker_loop(struct sl_worker *worker)

@@ -17,7 +17,8 @@
 #include "base/bytes.h"
 #include "base/transport.h"
 
-enum { SL_AHEAD_MAX = 16384 };
+/* A little less than what malloc() takes from the system each time (server/memory.h). */
+enum { SL_AHEAD_MAX = 15 * 1024 };
 
 struct sl_ahead {
     struct sl_buffer bytes;

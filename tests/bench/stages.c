@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "server/farewell.h"
 #include "server/intake.h"
+#include "server/memory.h"
 #include "tls/admission.h"
 
 enum {
@@ -55,6 +56,7 @@ struct bench {
     struct sl_trust *sensor_trust, *server_trust;
     struct sl_session *sensor;
     struct sl_shared shared;
+    struct sl_batch_spares spares;
     struct sl_connection connection; /* the server's; it isn't watched by any loop */
     int lines_a_record;
 };
@@ -143,6 +145,7 @@ static void connect_ends(struct bench *bench)
                              &connection->peer, &refusal) == SL_OK,
          refusal.facts);
     connection->shared = &bench->shared;
+    connection->spares = &bench->spares;
     connection->state = SL_CONNECTION_READING;
     sl_receiver_init(&connection->receiver, true, 0);
 }
@@ -208,8 +211,10 @@ static int64_t run_batch(struct bench *bench)
     int64_t begin = cpu_ns();
 
     for (int64_t seq = 1; seq <= LINES; seq++) {
-        if (batch == NULL && sl_batch_new(bench->connection.peer, &batch) != SL_OK)
-            return -1;
+        if (batch == NULL) {
+            must(sl_batch_new(bench->connection.peer, &batch) == SL_OK, "no memory");
+            batch->spares = &bench->spares;
+        }
         must(sl_batch_reading(batch, seq, &bench->readings[seq - 1]) == SL_OK, "no memory");
         if (sl_batch_full(batch)) {
             sl_batch_free(batch);
@@ -374,6 +379,7 @@ int main(int argc, char **argv)
 
     must(argc >= 3 && rounds >= 1 && rounds <= ROUNDS_MAX,
          "usage: bench_stages FOLDER SENSOR [ROUNDS, 1 to 100]");
+    sl_memory_prepare();
     make_lines(&bench);
     parse_lines(&bench);
     bench.sensor_trust = load(SL_ROLE_SENSOR, argv[1], argv[2]);

@@ -219,6 +219,64 @@ static void test_batch_of_many_small_pieces_is_full(void **state)
     sl_batch_free(batch);
 }
 
+/* A batch with a text of more than `size` bytes, whose memory is of `spares`. */
+static struct sl_batch *large_batch(struct sl_batch_spares *spares, size_t size)
+{
+    struct sl_batch *batch = batch_of("attic");
+
+    batch->spares = spares;
+    for (int64_t seq = 1; batch->text_len <= size; seq++)
+        add(batch, seq);
+    return batch;
+}
+
+static void test_batch_large_text_leaves_its_memory_to_the_next(void **state)
+{
+    struct sl_batch_spares spares = {0};
+    struct sl_batch *batch = large_batch(&spares, 50000);
+    const char *memory = batch->items[0].block.text.at;
+
+    (void)state;
+    assert_int_equal(spares.count, 0);
+    sl_batch_free(batch);
+    assert_int_equal(spares.count, 1);
+    assert_true(spares.texts[0].at == memory);
+    assert_int_equal(spares.size, spares.texts[0].cap);
+
+    batch = batch_of("cellar");
+    batch->spares = &spares;
+    add(batch, 7);
+    assert_true(batch->items[0].block.text.at == memory);
+    assert_bytes(sl_block_text(&batch->items[0].block), "[[null,\"n\",1]]");
+    assert_block(batch, 0, 7, 1);
+    assert_int_equal(spares.count, 0);
+    assert_int_equal(spares.size, 0);
+    sl_batch_free(batch);
+    sl_batch_spares_clear(&spares);
+    assert_int_equal(spares.count, 0);
+}
+
+static void test_batch_spare_memory_is_bounded_and_small_texts_leave_none(void **state)
+{
+    enum { BATCHES = 2 * SL_BATCH_SPARES_MAX, MEMORY_MAX = 1 << 20 };
+    static const size_t sizes[] = {100, 10000, SL_BATCH_TEXT_MAX - 1000};
+    static const size_t most[] = {0, SL_BATCH_SPARES_MAX, SL_BATCH_SPARES_MAX};
+    struct sl_batch *batches[BATCHES];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        struct sl_batch_spares spares = {0};
+
+        for (int k = 0; k < BATCHES; k++)
+            batches[k] = large_batch(&spares, sizes[i]);
+        for (int k = 0; k < BATCHES; k++)
+            sl_batch_free(batches[k]);
+        assert_in_range(spares.count, most[i] == 0 ? 0 : 1, most[i]);
+        assert_in_range(spares.size, 0, MEMORY_MAX);
+        sl_batch_spares_clear(&spares);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +291,8 @@ int main(void)
         cmocka_unit_test(test_batch_of_a_clock_alone_can_wait),
         cmocka_unit_test(test_batch_of_much_text_is_full_near_its_limit),
         cmocka_unit_test(test_batch_of_many_small_pieces_is_full),
+        cmocka_unit_test(test_batch_large_text_leaves_its_memory_to_the_next),
+        cmocka_unit_test(test_batch_spare_memory_is_bounded_and_small_texts_leave_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
