@@ -167,6 +167,32 @@ class Return:
         yield f"returned before its pause was over: {len(self.too_early)}"
 
 
+def restart(programs, server, storm, sensors, down_s, signum, more, deadline_s):
+    """Ends the server and starts another; returns (that one, Return, a dict of figures)."""
+    before, ended = storm.processor_seconds(), now_ms()
+    if signum == signal.SIGTERM:
+        server.stop()
+    else:
+        server.kill()
+    figures = {"to say goodbye": (now_ms() - ended) / 1000}
+    time.sleep(down_s)
+    server = programs.Server(server.store.parent, server.pki, "--quiet", *more,
+                             listen=f"127.0.0.1:{server.address[1]}")
+    try:
+        up = now_ms()
+        storm.wait("welcome", sensors, up, deadline_s)
+        done = Return(storm.events, ended, up)
+        figures["server's processor seconds"] = server.processor_seconds()
+        figures["sensors' processor seconds"] = storm.processor_seconds() - before
+        figures["sessions resumed"] = server.output.count(", resumed\n")
+        figures["server's peak memory, MiB"] = server.peak_memory() / (1 << 20)
+        storm.wait("ack", sensors, up, deadline_s)
+    except BaseException:
+        server.kill()
+        raise
+    return server, done, figures
+
+
 def run(programs, folder, storm_program, sensors, down_s, signum, more, deadline_s, pace_ms=10):
     """One storm; returns (Return, a dict of figures)."""
     pki = programs.Pki(folder / "pki")
@@ -177,24 +203,10 @@ def run(programs, folder, storm_program, sensors, down_s, signum, more, deadline
         storm = Storm(storm_program, folder, pki, server.address[1], sensors, pace_ms)
         storm.wait("ack", sensors, begin, deadline_s)
         first, last = storm.events[0], storm.events[-1]
-        figures = {"first connections of all": (last.at_ms - first.at_ms) / 1000}
-        figures["before"] = storm.processor_seconds()
-        ended = now_ms()
-        if signum == signal.SIGTERM:
-            server.stop()
-        else:
-            server.kill()
-        figures["to say goodbye"] = (now_ms() - ended) / 1000
-        time.sleep(down_s)
-        server = programs.Server(folder, pki, "--quiet", *more,
-                                 listen=f"127.0.0.1:{server.address[1]}")
-        up = now_ms()
-        storm.wait("welcome", sensors, up, deadline_s)
-        done = Return(storm.events, ended, up)
-        figures["server's processor seconds"] = server.processor_seconds()
-        figures["sensors' processor seconds"] = storm.processor_seconds() - figures.pop("before")
-        figures["sessions resumed"] = server.output.count(", resumed\n")
-        figures["server's peak memory, MiB"] = server.peak_memory() / (1 << 20)
+        opening_s = (last.at_ms - first.at_ms) / 1000
+        server, done, figures = restart(programs, server, storm, sensors, down_s, signum, more,
+                                        deadline_s)
+        figures["first connections of all"] = opening_s
         code = storm.close()
         if code != 0:
             raise AssertionError(f"the sensors ended with {code}")
