@@ -18,27 +18,23 @@
 #include "tls/admission.h"
 
 enum {
-    GOODBYE_MS = 2000, /* to send what is left */
-    LINGER_MS = 1000,  /* for the peer to close */
+    GOODBYE_MS = 2000,        /* to send what is left */
+    LINGER_MS = 1000,         /* for the peer to close */
+    SPREAD_MS = 2000,         /* goodbyes send sensors back within this time, */
+    SPREAD_EACH_US = 10000,   /* and this much more for each of them: what a full handshake costs */
+    SPREAD_RESUMED_MS = 1000, /* the same where the next server can resume their sessions */
+    SPREAD_RESUMED_EACH_US = 500,
     RETRY_REFUSED_MS = 300000,
     RETRY_TAKEN_OVER_MS = 60000, /* two copies of a spool shall not chase each other */
 };
-
-/*
- * Goodbyes send sensors back within this time, and this much more for each of them: what a
- * handshake costs, full or resumed.
- */
-static const struct spread {
-    uint64_t least_ms;
-    uint64_t each_us;
-} SPREAD_FULL = {2000, 10000}, SPREAD_RESUMED = {1000, 500};
 
 int64_t sl_connection_retry_ms(const struct sl_connection *connection, int64_t least_ms)
 {
     size_t sensors = sl_worker_load(connection->worker) * connection->shared->io_count;
     bool resumes = connection->shared->keys_kept && sl_session_resumable(connection->session);
-    const struct spread *spread = resumes ? &SPREAD_RESUMED : &SPREAD_FULL;
-    uint64_t most_ms = spread->least_ms + spread->each_us * (uint64_t)sensors / 1000;
+    uint64_t least_spread_ms = resumes ? SPREAD_RESUMED_MS : SPREAD_MS;
+    uint64_t each_us = resumes ? SPREAD_RESUMED_EACH_US : SPREAD_EACH_US;
+    uint64_t most_ms = least_spread_ms + each_us * (uint64_t)sensors / 1000;
     uint32_t random = 0;
 
     /* Without randomness all come back at once: a pity, not a fault. */

@@ -365,7 +365,7 @@ static void measure(struct bench *bench, const char *name, int rounds,
 
     (void)run(bench); /* warms caches and allocations */
     for (int i = 0; i < rounds; i++)
-        ns[i] = (double)run(bench) / LINES;
+        ns[i] = (double)run(bench) / (double)LINES;
     qsort(ns, (size_t)rounds, sizeof ns[0], compare);
     (void)printf("\"%s\": {\"median\": %.1f, \"least\": %.1f}%s\n", name, ns[rounds / 2], ns[0],
                  after);
@@ -389,7 +389,7 @@ int main(int argc, char **argv)
     connect_ends(&bench);
 
     (void)printf("{\"suite\": \"%s %s\",\n\"bytes\": %.1f,\n", sl_session_protocol(bench.sensor),
-                 sl_session_suite(bench.sensor), (double)bench.lines.len / LINES);
+                 sl_session_suite(bench.sensor), (double)bench.lines.len / (double)LINES);
     measure(&bench, "frame", rounds, run_frame, ",");
     measure(&bench, "receiver", rounds, run_receiver, ",");
     measure(&bench, "batch", rounds, run_batch, ",");
