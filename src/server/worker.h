@@ -55,9 +55,10 @@ void sl_worker_free(struct sl_worker *worker);
 size_t sl_worker_load(const struct sl_worker *worker);
 
 /*
- * For connections: the loop; memory for their batches; a call of sl_connection_turn() in the loop's next turn; the same when
- * the committer's queue, which was full, may have room; and one of sl_connection_tick() at a time
- * of the monotonic clock, or earlier, in place of the time asked for before.
+ * For connections: the loop; memory for their batches; a call of sl_connection_turn() in the loop's
+ * next turn; the same when the committer's queue, which was full, may have room; and one of
+ * sl_connection_tick() at a time of the monotonic clock, or earlier, in place of the time asked for
+ * before.
  */
 struct sl_loop *sl_worker_loop(struct sl_worker *worker);
 struct sl_batch_spares *sl_worker_spares(struct sl_worker *worker);
