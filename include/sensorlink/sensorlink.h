@@ -93,7 +93,8 @@ struct sl_client_config {
     int64_t refused_ms;     /* longest pause after being refused; 0: 300,000 */
 
     /* The certificate's end, and its renewal while the client runs (docs/library.md). */
-    int64_t expiry_warning_ms; /* warn when it ends sooner than this; 0: 14 days; or NEVER */
+    int64_t expiry_warning_ms; /* warn when it ends sooner than this; 0: 14 days; or
+                                  SL_CLIENT_NEVER */
     int64_t renewal_check_ms;  /* connected, look for renewed files so often; 0: 60,000 */
 
     /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * loop.h -- one thread's event loop over libuv: descriptors, timers, wake-ups from other threads,
+ * loop.h -- one thread's event loop over libuv, with an epoll set of its own for
+ * descriptors: timers, wake-ups from other threads,
  * signals.
  *
  * Closing never frees at once: a watch, timer, inbox or signal that is closed, inside its own

@@ -4,7 +4,7 @@
  * gaps on disk. It goes to the committer through its queue and comes back with the answer.
  *
  * Memory   Made by the connection's worker, owned by the committer while it is under way, freed by
- *          the worker.
+ *          the worker; the memory of a large text goes to the worker's spares, for the next one.
  * Limits   SL_BATCH_TEXT_MAX bytes of text; a batch that has reached it is full.
  * Threads  One owner at a time; the queues hand it over.
  */

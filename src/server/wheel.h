@@ -7,8 +7,8 @@
  * costs nothing until the ring comes round.
  *
  * A member may come out early, because its time lies beyond one turn of the ring or became later
- * since: its owner looks whether anything is due and puts it in again. It never comes out more than
- * a slot late.
+ * since: its owner looks whether anything is due and puts it in again. Turned once a
+ * slot, it comes out two slots late at most.
  *
  * Memory   struct sl_wheel is the caller's; its members too (base/list.h).
  * Threads  One.

@@ -4,7 +4,8 @@
  *
  * There are two kinds: handshake workers, where strangers are until they are admitted or refused,
  * and I/O workers, for sensors that are in. A connection belongs to one worker at a time; it comes
- * in through the worker's queue, and so do the committer's answers.
+ * in through the worker's queue, and so do the committer's answers and
+ * word of who is superseded.
  *
  * Threads  adopt, answer, room, superseded, review, drain: from any thread. The rest from the
  *          worker's own.

@@ -11,7 +11,8 @@
  * less than it was asked for: a level-triggered loop may rely on it.
  *
  * Memory   Made by new, freed by sl_session_free(). About 37 KiB (TLS 1.2) to 43 KiB (TLS 1.3) in
- *          the library, plus what waits to be sent, and 16 KiB while there is more to read.
+ *          the library, plus what waits to be sent, and SL_AHEAD_MAX bytes while there is more
+ *          to read.
  * Limits   SL_SESSION_OUT_MAX bytes wait to be sent, beyond that write says SL_WANT_WRITE. Before
  *          the handshake is over a server reads `budget` bytes of a peer and no more.
  * Threads  One thread at a time; it may be handed to another thread between calls.

@@ -18,6 +18,7 @@ SESSIONS = (10, 1000)
 BATCHES = (1, 20, 200)
 COMPARED = 10  # sessions, against the peers, with the following batches and how much
 SECONDS = ("--seconds", 2)
+WINDOW = 16  # records of a session that aren't acknowledged, unless said otherwise
 AMOUNTS = {1: ("--readings", 60000), 200: SECONDS}
 PER_ADDRESS = ("--quiet", "--max-connections-per-address", 2000)
 
@@ -62,11 +63,13 @@ def plain(place, sessions, batch):
 def theirs(place, peer, sessions, batch, amount=SECONDS):
     """It is over once all lines are in the file, which may be a while after the last was sent."""
     begun = {}
+    # A message has one reading, and as many readings are to be under way as with us.
+    window = ("--window", WINDOW * batch) if peer.MODE == "mqtt" else ()
     with peer.start(place) as running:
         def begin():
             begun.update(at=time.time(), spent=running.cpu_seconds())
         done = place.load("--mode", peer.MODE, "--sessions", sessions, "--batch", batch, *amount,
-                          port=running.port, begin=begin)
+                          *window, port=running.port, begin=begin)
         written = running.wait_lines(done["readings"])
         spent = running.cpu_seconds() - begun["spent"]
     shutil.rmtree(running.folder)

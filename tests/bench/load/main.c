@@ -48,9 +48,10 @@
  *    "peer_cpu_seconds": of the processes named by `--pid`, "unsent": ...,
  *    "latency_us": {"p50": ..., "p99": ..., "p999": ..., "max": ...}, "lag_us": {the same},
  *    "sessions": opened, "handshakes": ..., "resumed": ..., "failed": ...}
- *   Percentiles are null where nothing was measured. Latency is from the write of a record until
- *   the acknowledgement of its last reading. CPU times are those of the measured time only. A
- *   session that the server ended or refused has failed; the first says why on standard error.
+ *   Percentiles are null where nothing was measured. Latency is from the write of a record, with
+ *   `--rate` from when it was due, until the acknowledgement of its last reading. CPU times are
+ *   those of the measured time only. A session that the server ended or refused has failed; the
+ *   first says why on standard error.
  *
  * Exit code 0; 1 where a session failed; as in sysexits.h where there is nothing to print.
  *
