@@ -318,6 +318,11 @@ enum sl_status sl_client_step(struct sl_client *client)
         step_dial(client, now_ms);
     if (client->stage == SL_STAGE_UP && sl_renewal_step(client, now_ms))
         greet(client, now_ms);
+    /* A welcome may commit the sensor's name: who submitted has to know what went with it. */
+    if (status == SL_OK && client->stage == SL_STAGE_WELCOMING) {
+        client->commit_now = true;
+        status = sl_submit_commit(client, now_ms);
+    }
     if (client->stage == SL_STAGE_WELCOMING || client->stage == SL_STAGE_UP)
         step_uplink(client, now_ms);
     if (status != SL_OK) /* outranks what failed since on the network */

@@ -120,10 +120,13 @@ static void finish(struct sl_connection *connection)
 void sl_farewell_prepare(struct sl_connection *connection)
 {
     sl_intake_submit(connection);
-    if (sl_intake_idle(connection))
+    if (sl_intake_idle(connection)) {
         finish(connection);
-    else
-        sl_connection_wait(connection, false);
+        return;
+    }
+    /* What waits is sent meanwhile: a peer that makes room would wake us for it, on and on. */
+    (void)!sl_farewell_send(connection); /* what failed is noted, and the batch still comes back */
+    sl_connection_wait(connection, false);
 }
 
 void sl_connection_end(struct sl_connection *connection, const char *reason, const char *text,

@@ -12,7 +12,7 @@
  * SQLite writes each page that they were on, twice; to delete all, next to nothing. So a backlog
  * drains first, unless new readings want the room, or the disk was full, or there are MANY.
  */
-enum { FEW = 1000, MANY = 1000000 };
+enum { FEW = 1000, MANY = 20000 };
 
 static struct sl_sqlite *file_of(struct sl_spool *spool)
 {

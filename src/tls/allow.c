@@ -207,20 +207,35 @@ size_t sl_allow_count(const struct sl_allow *allow)
     return count;
 }
 
-/* Hashed for pinned lines only: it costs as much as all else in an admission. */
-static bool is_of(const struct line *line, const struct mbedtls_x509_crt *certificate)
-{
+/*
+ * A certificate whose hash is asked for by pinned lines only, and then once: it costs as much as
+ * all else in an admission.
+ */
+struct hashed {
+    const struct mbedtls_x509_crt *certificate;
+    bool tried;
+    bool known;
     uint8_t fingerprint[SL_FINGERPRINT_SIZE];
+};
 
-    return !line->pinned || (sl_identity_fingerprint(certificate, fingerprint) &&
-                             memcmp(line->fingerprint, fingerprint, sizeof fingerprint) == 0);
+static bool is_of(const struct line *line, struct hashed *hashed)
+{
+    if (!line->pinned)
+        return true;
+    if (!hashed->tried)
+        hashed->known = sl_identity_fingerprint(hashed->certificate, hashed->fingerprint);
+    hashed->tried = true;
+    return hashed->known &&
+           memcmp(line->fingerprint, hashed->fingerprint, sizeof line->fingerprint) == 0;
 }
 
 bool sl_allow_find(const struct sl_allow *allow, const char *sensor,
                    const struct mbedtls_x509_crt *certificate, struct sl_allow_rule *rule)
 {
+    struct hashed hashed = {.certificate = certificate};
+
     for (const struct line *line = allow->first; line != NULL; line = line->next) {
-        if (fnmatch(line->pattern, sensor, 0) != 0 || !is_of(line, certificate))
+        if (fnmatch(line->pattern, sensor, 0) != 0 || !is_of(line, &hashed))
             continue;
         *rule = (struct sl_allow_rule){line->names, line->rate};
         return true;
