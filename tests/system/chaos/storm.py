@@ -179,14 +179,15 @@ def restart(programs, server, storm, sensors, down_s, signum, more, deadline_s):
     server = programs.Server(server.store.parent, server.pki, "--quiet", *more,
                              listen=f"127.0.0.1:{server.address[1]}")
     try:
+        # Some are welcome before we see that it's up, so what counts is after the old one's end.
         up = now_ms()
-        storm.wait("welcome", sensors, up, deadline_s)
+        storm.wait("welcome", sensors, ended, deadline_s)
         done = Return(storm.events, ended, up)
         figures["server's processor seconds"] = server.processor_seconds()
         figures["sensors' processor seconds"] = storm.processor_seconds() - before
         figures["sessions resumed"] = server.output.count(", resumed\n")
         figures["server's peak memory, MiB"] = server.peak_memory() / (1 << 20)
-        storm.wait("ack", sensors, up, deadline_s)
+        storm.wait("ack", sensors, ended, deadline_s)
     except BaseException:
         server.kill()
         raise
