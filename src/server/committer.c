@@ -114,7 +114,7 @@ static void *run(void *argument)
                 batch->status = SL_IO;
             committer->hooks.answered(committer->hooks.ctx, batch);
         }
-        committer->hooks.drained(committer->hooks.ctx);
+        committer->hooks.committed(committer->hooks.ctx);
     }
     return NULL;
 }

@@ -21,13 +21,13 @@
 struct sl_committer;
 
 /*
- * What the committer calls in its own thread: `answered` gives each batch back, `drained` says that
- * there is room in the queue again (after each transaction).
+ * What the committer calls in its own thread: `answered` gives each batch back, `committed` says
+ * after each transaction that all of it is answered and that there is room in the queue again.
  */
 struct sl_committer_hooks {
     void *ctx;
     void (*answered)(void *ctx, struct sl_batch *batch);
-    void (*drained)(void *ctx);
+    void (*committed)(void *ctx);
 };
 
 /* Starts the thread; owns `store` on SL_OK. SL_NOMEM, SL_IO (no thread). */

@@ -92,12 +92,12 @@ static void on_answered(void *ctx, struct sl_batch *batch)
     sl_worker_answer(batch->worker, batch);
 }
 
-static void on_drained(void *ctx)
+static void on_committed(void *ctx)
 {
     struct sl_server *server = ctx;
 
     for (size_t i = 0; i < server->shared.io_count; i++)
-        sl_worker_room(server->shared.io[i]);
+        sl_worker_committed(server->shared.io[i]);
 }
 
 static void on_end_signal(void *ctx, int signum)
@@ -198,7 +198,7 @@ static enum sl_status open_store(struct sl_server *server, const struct sl_serve
 
 static enum sl_status start_committer(struct sl_server *server)
 {
-    struct sl_committer_hooks hooks = {server, on_answered, on_drained};
+    struct sl_committer_hooks hooks = {server, on_answered, on_committed};
     enum sl_status status =
         sl_committer_start(server->store, (size_t)server->shared.limits.queued_batches,
                            server->shared.log, hooks, &server->shared.committer);

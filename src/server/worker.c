@@ -28,6 +28,7 @@ struct sl_worker {
     struct sl_queue adopted;
     struct sl_queue answers;
     struct sl_queue superseded;
+    atomic_bool answered;   /* answers were given that it wasn't woken for */
     atomic_bool wants_room; /* somebody waits for room in the committer's queue */
     atomic_bool room;
     atomic_bool review;
@@ -334,12 +335,15 @@ void sl_worker_answer(struct sl_worker *worker, struct sl_batch *batch)
 {
     /* Never full and never closed before the committer has stopped, so it can't fail. */
     if (sl_queue_push(&worker->answers, &batch->queued) == SL_OK)
-        sl_inbox_wake(worker->inbox);
+        atomic_store(&worker->answered, true);
 }
 
-void sl_worker_room(struct sl_worker *worker)
+void sl_worker_committed(struct sl_worker *worker)
 {
-    if (atomic_load(&worker->wants_room) && !atomic_exchange(&worker->room, true))
+    bool answered = atomic_exchange(&worker->answered, false);
+    bool room = atomic_load(&worker->wants_room) && !atomic_exchange(&worker->room, true);
+
+    if (answered || room)
         sl_inbox_wake(worker->inbox);
 }
 

@@ -7,7 +7,7 @@
  * in through the worker's queue, and so do the committer's answers and
  * word of who is superseded.
  *
- * Threads  adopt, answer, room, superseded, review, drain: from any thread. The rest from the
+ * Threads  adopt, answer, committed, superseded, review, drain: from any thread. The rest from the
  *          worker's own.
  */
 #ifndef SL_SERVER_WORKER_H
@@ -31,11 +31,14 @@ SL_MUST_USE enum sl_status sl_worker_start(struct sl_shared *shared, enum sl_wor
 SL_MUST_USE enum sl_status sl_worker_adopt(struct sl_worker *worker,
                                            struct sl_connection *connection);
 
-/* Gives a batch back to the connection that waits for it. */
+/* Gives a batch back to the connection that waits for it; sl_worker_committed() wakes that. */
 void sl_worker_answer(struct sl_worker *worker, struct sl_batch *batch);
 
-/* The committer's queue has room again. */
-void sl_worker_room(struct sl_worker *worker);
+/*
+ * A transaction is over: wakes the worker once for all its answers, and because the committer's
+ * queue has room again.
+ */
+void sl_worker_committed(struct sl_worker *worker);
 
 /* This one of its connections was marked as superseded, which happens once to a connection. */
 void sl_worker_superseded(struct sl_worker *worker, struct sl_connection *connection);
