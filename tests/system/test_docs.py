@@ -160,8 +160,8 @@ class ManualTest(unittest.TestCase):
                               else ".It Fl \\-spool Ar FILE", text)
 
     def test_manual_pages_have_their_sections_in_mdocs_order(self):
-        order = ["NAME", "SYNOPSIS", "DESCRIPTION", "SOURCES", "OPTIONS", "SIGNALS", "FILES",
-                 "EXIT STATUS", "EXAMPLES", "SEE ALSO"]
+        order = ["NAME", "SYNOPSIS", "DESCRIPTION", "SOURCES", "OPTIONS", "SIGNALS", "MANY SENSORS",
+                 "FILES", "EXIT STATUS", "EXAMPLES", "SEE ALSO"]
         for program in PROGRAMS:
             text = docs.source(f"docs/manual/{program}.1")
             sections = re.findall(r"^\.Sh (.*)$", text, re.MULTILINE)

@@ -86,8 +86,8 @@ class TestResumption(ResumptionTest):
             with self.subTest(version=version.name):
                 name = f"brief-{version.name}"
                 ends = time.time() + (60 if SLOW else 4)
-                comer = Comer(self.pki.leaf(name, not_after=datetime.timedelta(
-                    seconds=ends - time.time())), version)
+                comer = Comer(self.pki.leaf(name, not_after=datetime.datetime.fromtimestamp(
+                    ends, datetime.timezone.utc)), version)
                 comer.visit(server, name)
                 self.assertTrue(comer.visit(server, name))
                 wait_for(lambda at=ends: time.time() > at + 1, 120, "the certificate's end")
