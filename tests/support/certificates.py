@@ -36,6 +36,11 @@ def is_fresh(folder):
         return False
 
 
+def moment(value):
+    """As pki.moment(), but counted from NOW."""
+    return make.moment(NOW + value if isinstance(value, datetime.timedelta) else value)
+
+
 def crl(ca, serials=(), this_update=-DAY, next_update=30 * DAY, digest="sha256", entry=b"",
         number=None):
     """A revocation list of that CA as DER; next_update None leaves the date out.
@@ -55,8 +60,8 @@ def crl(ca, serials=(), this_update=-DAY, next_update=30 * DAY, digest="sha256",
         make.integer(1),
         algorithm,
         make.subject_of(ca.cert),
-        make.moment(NOW + this_update),
-        b"" if next_update is None else make.moment(NOW + next_update),
+        moment(this_update),
+        b"" if next_update is None else moment(next_update),
         make.sequence(*entries) if entries else b"",
         number or b"",
     )
