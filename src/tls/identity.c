@@ -163,10 +163,9 @@ static void print_serial(const mbedtls_x509_buf *serial, char *text, size_t size
 }
 
 /* `digits` of a number and what comes after them; returns where it ends. */
-static char *put_number(char *at, int number, int digits, char after)
+static char *put_number(char *at, int number, size_t digits, char after)
 {
-    for (int i = digits - 1; i >= 0; i--, number /= 10)
-        at[i] = (char)('0' + number % 10);
+    sl_digits_put((uint64_t)number, digits, at);
     at[digits] = after;
     return at + digits + 1;
 }

@@ -4,8 +4,6 @@
  */
 #include "store_place.h"
 
-#include <sys/stat.h>
-
 static void test_store_new_stream_starts_at_zero(void **state)
 {
     struct place *place = *state;
@@ -213,40 +211,6 @@ static void test_store_begun_twice_fails_until_rolled_back(void **state)
     assert_int_equal(put(place->store, place->attic, STREAM_A, NOON, 1), 1);
 }
 
-/* Opens STREAM_A in a transaction; returns by how many bytes the write-ahead log grew. */
-static off_t open_at(const struct place *place, const struct sl_peer *peer, int64_t now_us)
-{
-    struct sl_store_stream found;
-    struct stat before, after;
-    char log[PATH_SIZE + 32];
-
-    (void)snprintf(log, sizeof log, "%s-wal", place->path);
-    assert_int_equal(stat(log, &before), 0);
-    begin(place->store);
-    assert_int_equal(sl_store_stream(place->store, peer, STREAM_A, now_us, &found), SL_OK);
-    commit(place->store);
-    assert_int_equal(found.last, 7);
-    assert_int_equal(stat(log, &after), 0);
-    return after.st_size - before.st_size;
-}
-
-static void test_store_sensor_that_comes_back_within_a_minute_costs_the_disk_nothing(void **state)
-{
-    struct place *place = *state;
-    struct sl_peer *renewed = sl_test_peer_until("attic", NOON);
-    int64_t later_us = NOON + 60 * SECOND;
-
-    open_file(place);
-    put(place->store, place->attic, STREAM_A, NOON, 7);
-    assert_int_equal(open_at(place, place->attic, NOON), 0);
-    assert_int_equal(open_at(place, place->attic, later_us - 1), 0);
-    assert_true(open_at(place, place->attic, later_us) > 0);
-    assert_int_equal(open_at(place, place->attic, later_us + 59 * SECOND), 0);
-    assert_true(open_at(place, renewed, later_us) > 0);
-    assert_int_equal(open_at(place, renewed, later_us), 0);
-    sl_peer_unref(renewed);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,7 +227,6 @@ int main(void)
         ON_BOTH(test_store_name_in_another_spelling_is_denied),
         ON_BOTH(test_store_outside_a_transaction_stores_nothing),
         ON_BOTH(test_store_begun_twice_fails_until_rolled_back),
-        OF_SENSORS(test_store_sensor_that_comes_back_within_a_minute_costs_the_disk_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
  * test_store_file.c -- a store as a file: crashes, full disks, a second server, files of others,
  * and what the sqlite3 shell sees.
  */
+#include "store_ask.h"
 #include "store_place.h"
 #include "store_version_1.h"
 
@@ -34,17 +35,6 @@ static void execute(const struct place *place, const char *statements)
     if (sqlite3_exec(db, statements, NULL, NULL, &error) != SQLITE_OK)
         fail_msg("%s: %s", statements, error);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
-static int64_t ask(sqlite3 *db, const char *query)
-{
-    sqlite3_stmt *statement = NULL;
-
-    assert_int_equal(sqlite3_prepare_v2(db, query, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int64_t answer = sqlite3_column_int64(statement, 0);
-    assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
-    return answer;
 }
 
 static void write_file(const char *path, const char *bytes, size_t len)

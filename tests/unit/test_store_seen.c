@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_store_seen.c -- when a sensor was seen, and what noting it costs the disk. */
+#include "store_ask.h"
 #include "store_place.h"
 
 #include <sys/stat.h>
 
 #include "store/sqlite.h"
-
-static int64_t ask(sqlite3 *db, const char *query)
-{
-    sqlite3_stmt *statement = NULL;
-
-    assert_int_equal(sqlite3_prepare_v2(db, query, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int64_t answer = sqlite3_column_int64(statement, 0);
-    assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
-    return answer;
-}
 
 /* Opens STREAM_A in a transaction; returns by how many bytes the write-ahead log grew. */
 static off_t open_at(const struct place *place, const struct sl_peer *peer, int64_t now_us)
@@ -38,16 +28,19 @@ static void test_store_sensor_that_comes_back_within_a_minute_costs_the_disk_not
 {
     struct place *place = *state;
     struct sl_peer *renewed = sl_test_peer_until("attic", NOON);
+    int64_t later_us = NOON + 60 * SECOND;
 
     open_file(place);
     put(place->store, place->attic, STREAM_A, NOON, 7);
     assert_int_equal(open_at(place, place->attic, NOON), 0);
-    assert_int_equal(open_at(place, place->attic, NOON + 60 * SECOND - 1), 0);
-    assert_true(open_at(place, place->attic, NOON + 60 * SECOND) > 0);
+    assert_int_equal(open_at(place, place->attic, later_us - 1), 0);
+    assert_true(open_at(place, place->attic, later_us) > 0);
     assert_int_equal(
         ask(((struct sl_sqlite_store *)place->store)->db, "SELECT last_seen FROM sensors"),
-        NOON + 60 * SECOND);
-    assert_true(open_at(place, renewed, NOON + 60 * SECOND) > 0);
+        later_us);
+    assert_int_equal(open_at(place, place->attic, later_us + 59 * SECOND), 0);
+    assert_true(open_at(place, renewed, later_us) > 0);
+    assert_int_equal(open_at(place, renewed, later_us), 0);
     assert_int_equal(
         ask(((struct sl_sqlite_store *)place->store)->db, "SELECT cert_until FROM sensors"), NOON);
     sl_peer_unref(renewed);
