@@ -301,8 +301,8 @@ static void step_uplink(struct sl_client *client, int64_t now_ms)
 
 enum sl_status sl_client_step(struct sl_client *client)
 {
-    int64_t now_ms = sl_clock_monotonic_ms();
-    (void)!sl_submit_check_ages(client); /* what can't be given up is sent, old as it is */
+    (void)!sl_submit_check_ages(client);      /* what can't be given up is sent, old as it is */
+    int64_t now_ms = sl_clock_monotonic_ms(); /* not before that: what it gave up is due now */
     enum sl_status status = sl_submit_commit(client, now_ms);
 
     client->again = false;

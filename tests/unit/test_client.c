@@ -454,30 +454,6 @@ static void test_client_full_spool_refuses_where_it_may_not_drop(void **state)
     sl_client_close(client);
 }
 
-static void test_client_gives_up_what_is_too_old_before_it_dials(void **state)
-{
-    struct heard heard = {0};
-    int fd = -1;
-    struct sl_client_progress progress;
-    struct sl_client_config config = config_of(*state, &heard);
-    config.port = refusing_port(&fd);
-    config.spool_max_age_ms = 60000;
-    assert_int_equal(sl_spool_open_memory(10, &config.spool), SL_OK);
-    int64_t seq = 0;
-    assert_int_equal(
-        config.spool->functions->append(config.spool, 1700000000000000, "t: 1", 4, &seq), SL_OK);
-    assert_int_equal(config.spool->functions->append(config.spool, INT64_MIN, "t: 2", 4, &seq),
-                     SL_OK);
-    assert_int_equal(config.spool->functions->commit(config.spool), SL_OK);
-    struct sl_client *client = open_client(&config);
-    assert_int_equal(sl_client_step(client), SL_OK);
-    assert_int_equal(heard.dropped, 1);
-    sl_client_progress(client, &progress);
-    assert_int_equal(progress.kept, 1); /* without a time it has no age */
-    sl_client_close(client);
-    (void)close(fd);
-}
-
 static void test_client_omit_gives_numbers_to_what_could_not_be_kept(void **state)
 {
     struct heard heard = {0};
@@ -582,7 +558,6 @@ int main(void)
         cmocka_unit_test(test_client_spool_that_fails_is_told_by_the_step_and_closed_once),
         cmocka_unit_test(test_client_drops_the_oldest_where_that_is_wanted_and_says_so),
         cmocka_unit_test(test_client_full_spool_refuses_where_it_may_not_drop),
-        cmocka_unit_test(test_client_gives_up_what_is_too_old_before_it_dials),
         cmocka_unit_test(test_client_omit_gives_numbers_to_what_could_not_be_kept),
         cmocka_unit_test(test_client_spool_without_drop_is_refused_where_it_would_have_to),
         cmocka_unit_test(

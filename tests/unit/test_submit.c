@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_submit.c -- when a client commits what was submitted: with the next step, or together with
- * what comes in the time that its configuration gives.
+ * what comes in the time that its configuration gives. What is given up is committed in its time,
+ * too.
  */
 #include "cases.h"
 
@@ -18,31 +19,44 @@ static int64_t *now_ms(void)
     return &now;
 }
 
+/* How far each look at the clock moves it: what a slow machine does between two lines. */
+static int64_t *look_ms(void)
+{
+    static int64_t look;
+    return &look;
+}
+
 int64_t __wrap_sl_clock_monotonic_ms(void);
 int64_t __wrap_sl_clock_monotonic_ms(void)
 {
+    *now_ms() += *look_ms();
     return *now_ms();
 }
 
-static int open_client(void **state)
+static struct sl_client *made(struct sl_client_config *config)
 {
     char ca[SL_TEST_PATH_SIZE];
     char cert[SL_TEST_PATH_SIZE];
     char key[SL_TEST_PATH_SIZE];
     char error[ERROR_SIZE] = "";
     struct sl_client *client = NULL;
-    struct sl_client_config config = {.host = "127.0.0.1",
-                                      .port = 1,
-                                      .ca_file = sl_test_path(ca, "ca.crt"),
-                                      .cert_file = sl_test_path(cert, "attic.crt"),
-                                      .key_file = sl_test_path(key, "attic.key"),
-                                      .spool_sync_ms = SYNC_MS};
 
-    assert_int_equal(sl_spool_open_memory(SPOOL_SIZE, &config.spool), SL_OK);
-    if (sl_client_open(&config, &client, error, sizeof(error)) != SL_OK)
+    config->host = "127.0.0.1";
+    config->port = 1;
+    config->ca_file = sl_test_path(ca, "ca.crt");
+    config->cert_file = sl_test_path(cert, "attic.crt");
+    config->key_file = sl_test_path(key, "attic.key");
+    if (sl_client_open(config, &client, error, sizeof(error)) != SL_OK)
         fail_msg("sl_client_open: %s", error);
-    assert_int_equal(sl_client_step(client), SL_OK); /* the first try fails, and is over */
-    *state = client;
+    return client;
+}
+
+static int open_client(void **state)
+{
+    struct sl_client_config config = {.spool_sync_ms = SYNC_MS};
+    assert_int_equal(sl_spool_open_memory(SPOOL_SIZE, &config.spool), SL_OK);
+    *state = made(&config);
+    assert_int_equal(sl_client_step(*state), SL_OK); /* the first try fails, and is over */
     return 0;
 }
 
@@ -129,6 +143,36 @@ static void test_client_that_was_asked_with_nothing_to_commit_waits_again(void *
     assert_int_equal(step(client), 0);
 }
 
+static void on_dropped(void *ctx, const struct sl_client_event *event)
+{
+    if (event->kind == SL_CLIENT_DROPPED)
+        *(int64_t *)ctx += event->count;
+}
+
+static void test_client_gives_up_what_is_too_old_in_its_first_step_however_slow(void **state)
+{
+    (void)state;
+    int64_t seq;
+    int64_t dropped = 0;
+    struct sl_client_progress progress;
+    struct sl_client_config config = {
+        .spool_max_age_ms = 60000, .on_event = on_dropped, .ctx = &dropped};
+    assert_int_equal(sl_spool_open_memory(SPOOL_SIZE, &config.spool), SL_OK);
+    const struct sl_spool_functions *spool = config.spool->functions;
+    assert_int_equal(spool->append(config.spool, 1700000000000000, "t: 1", 4, &seq), SL_OK);
+    assert_int_equal(spool->append(config.spool, INT64_MIN, "t: 2", 4, &seq), SL_OK);
+    assert_int_equal(spool->commit(config.spool), SL_OK);
+
+    struct sl_client *client = made(&config);
+    *look_ms() = 1;
+    assert_int_equal(sl_client_step(client), SL_OK);
+    *look_ms() = 0;
+    assert_int_equal(dropped, 1);
+    sl_client_progress(client, &progress);
+    assert_int_equal(progress.kept, 1); /* without a time it has no age */
+    sl_client_close(client);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_client, close_client)
 
 int main(void)
@@ -138,6 +182,7 @@ int main(void)
         TEST(test_client_commits_a_thousand_however_long_they_might_wait),
         TEST(test_client_commits_at_once_when_it_is_asked_to),
         TEST(test_client_that_was_asked_with_nothing_to_commit_waits_again),
+        cmocka_unit_test(test_client_gives_up_what_is_too_old_in_its_first_step_however_slow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
