@@ -46,6 +46,15 @@ int64_t sl_clock_monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t sl_clock_processor_us(void)
+{
+    struct timespec used;
+    int failed = clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+
+    assert(failed == 0);
+    return (int64_t)used.tv_sec * US_PER_S + used.tv_nsec / 1000;
+}
+
 /* Division that rounds down, so that times before 1970 fall on the right day. */
 static int64_t floor_div(int64_t a, int64_t b)
 {

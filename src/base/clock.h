@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clock.h -- the two clocks, and times as text.
+ * clock.h -- the clocks, and times as text.
  *
  * Wall time is microseconds since 1970-01-01 UTC and can step; monotonic time is
  * milliseconds from an unnamed start and can't. Deadlines use the second.
@@ -22,6 +22,9 @@ int64_t sl_clock_wall_us(void);
 
 /* Milliseconds of the monotonic clock. */
 int64_t sl_clock_monotonic_ms(void);
+
+/* Microseconds of a processor that the calling thread has used. */
+int64_t sl_clock_processor_us(void);
 
 enum { SL_TIME_TEXT_SIZE = 40 };
 

@@ -101,7 +101,8 @@ void sl_connection_enter(struct sl_connection *connection, enum sl_connection_st
     int64_t now_ms = sl_clock_monotonic_ms();
 
     if (connection->state == SL_CONNECTION_HANDSHAKE && state != SL_CONNECTION_HANDSHAKE)
-        sl_door_authenticated(connection->shared->door, &connection->address);
+        sl_door_handshake_ended(connection->shared->door, &connection->address,
+                                state == SL_CONNECTION_READING ? 0 : connection->spent_us, now_ms);
     connection->state = state;
     switch (state) {
     case SL_CONNECTION_HANDSHAKE:
@@ -176,10 +177,13 @@ enum sl_status sl_connection_new(struct sl_shared *shared, int fd, const struct 
 
 void sl_connection_free(struct sl_connection *connection)
 {
+    int64_t now_ms = sl_clock_monotonic_ms();
+
     assert(connection->under_way == NULL);
     if (connection->state == SL_CONNECTION_HANDSHAKE)
-        sl_door_authenticated(connection->shared->door, &connection->address);
-    sl_door_leave(connection->shared->door, &connection->address);
+        sl_door_handshake_ended(connection->shared->door, &connection->address,
+                                connection->spent_us, now_ms);
+    sl_door_leave(connection->shared->door, &connection->address, now_ms);
     sl_session_free(connection->session);
     sl_socket_close(&connection->socket, false);
     sl_buffer_clear(&connection->input);

@@ -58,6 +58,7 @@ struct sl_connection {
     struct sl_session *session;
     struct sl_peer *peer;      /* null until admitted */
     struct sl_trust *trust;    /* under which it was admitted, last */
+    int64_t spent_us;          /* of a processor, in its handshake */
     int64_t admitted_ms;       /* when it was admitted */
     struct sl_allow_rule rule; /* what this trust's allow list says of it */
     int64_t charged;           /* lines charged to its rate so far */

@@ -95,16 +95,40 @@ static void admit(struct sl_connection *connection)
     move_in(connection);
 }
 
+/* Sent away without a word over the network, which would only cost more. */
+static void drop(struct sl_connection *connection, enum sl_reason reason)
+{
+    struct sl_refusal refusal = {.reason = reason};
+
+    tell_refusal(connection, &refusal);
+    sl_connection_leave(connection);
+}
+
+/* Goes on with the handshake, and notes what that costs. */
+static enum sl_status shake_hands(struct sl_connection *connection)
+{
+    int64_t begin_us = sl_clock_processor_us();
+    enum sl_status status = sl_session_handshake(connection->session);
+
+    connection->spent_us += sl_clock_processor_us() - begin_us;
+    return status;
+}
+
 void sl_entrance_step(struct sl_connection *connection)
 {
+    int64_t now_ms = sl_clock_monotonic_ms();
     enum sl_status status;
 
-    /* Where strangers queue up, who is too late costs no arithmetic any more. */
-    if (sl_clock_monotonic_ms() >= connection->deadline_ms) {
+    /* Where strangers queue up, who is too late costs no arithmetic any more, nor who owes some. */
+    if (now_ms >= connection->deadline_ms) {
         sl_entrance_late(connection);
         return;
     }
-    status = sl_session_handshake(connection->session);
+    if (sl_door_keeps_out(connection->shared->door, &connection->address, now_ms)) {
+        drop(connection, SL_REASON_HANDSHAKE_TOO_COSTLY);
+        return;
+    }
+    status = shake_hands(connection);
     if (status == SL_OK)
         admit(connection);
     else if (status == SL_WANT_READ || status == SL_WANT_WRITE)
@@ -115,8 +139,5 @@ void sl_entrance_step(struct sl_connection *connection)
 
 void sl_entrance_late(struct sl_connection *connection)
 {
-    struct sl_refusal refusal = {.reason = SL_REASON_HANDSHAKE_TIMEOUT};
-
-    tell_refusal(connection, &refusal);
-    sl_connection_leave(connection);
+    drop(connection, SL_REASON_HANDSHAKE_TIMEOUT);
 }

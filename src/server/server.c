@@ -65,10 +65,11 @@ static void on_accepted(void *ctx, int fd, const struct sl_address *address)
     struct sl_connection *connection;
     char text[SL_ADDRESS_TEXT_SIZE];
     const char *which = "memory";
+    int64_t now_ms = sl_clock_monotonic_ms();
     struct sl_worker *worker;
 
     (void)sl_address_print(address, text);
-    if (sl_door_enter(server->shared.door, address, &which) != SL_OK) {
+    if (sl_door_enter(server->shared.door, address, now_ms, &which) != SL_OK) {
         tell_turned_away(server, text, which);
         (void)close(fd);
         return;
@@ -76,8 +77,8 @@ static void on_accepted(void *ctx, int fd, const struct sl_address *address)
     if (sl_shared_may_tell(&server->shared))
         sl_log_line(server->shared.log, SL_LOG_STORY, "connection from %s", text);
     if (sl_connection_new(&server->shared, fd, address, &connection) != SL_OK) {
-        sl_door_authenticated(server->shared.door, address);
-        sl_door_leave(server->shared.door, address);
+        sl_door_handshake_ended(server->shared.door, address, 0, now_ms);
+        sl_door_leave(server->shared.door, address, now_ms);
         tell_turned_away(server, text, "memory");
         return;
     }

@@ -124,6 +124,10 @@ static const struct entry table[SL_REASON_COUNT] = {
         {"handshake-too-many-certs",
          "the peer sent several certificates above its own that aren't CAs of --cafile, and none "
          "was looked at; send the leaf certificate only"},
+    [SL_REASON_HANDSHAKE_TOO_COSTLY] =
+        {"handshake-too-costly",
+         "others of the peer's address wasted the server's time with handshakes that failed, and "
+         "it is busy; mend those, or come back later"},
     [SL_REASON_HANDSHAKE_CUT] =
         {"handshake-cut",
          "the connection ended in the middle of the handshake; the other side's log may say why"},

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A flood of strangers with chains of rogue CAs: each is refused with the right reason, and the
 sensor that is in gets every reading acknowledged. How fast is measured by strangers.py, not here.
+And addresses that waste the server's time make room for others.
 """
 
+import contextlib
 import os
 import pathlib
+import re
+import socket
 import sys
 import unittest
 
@@ -23,7 +27,8 @@ class StrangersTest(programs.SystemTest):
         """Returns what the strangers were told, and what the server says of them."""
         wanted = strangers.options([
             "--bin", str(programs.BIN), "--quiet", "0.2", "--minutes", str(SECONDS / 60), "--rate",
-            str(RATE), "--pace", "0", "--no-newcomers", *options])
+            # From so many addresses that none of them owes much.
+            str(RATE), "--addresses", "64", "--pace", "0", "--no-newcomers", *options])
         quiet, flooded, flood, said = strangers.run(programs, self.new_folder(), wanted)
         self.assertGreater(len(quiet.acks), 0)
         self.assertGreater(len(flooded.acks), 0)
@@ -46,6 +51,82 @@ class StrangersTest(programs.SystemTest):
         # The control of the others: it is the number of certificates that they are refused for.
         _, said = self.flood("--tls", "1.2", "--chain", "1", "--curve", "p256")
         self.assertEqual(said, {"client-cert-untrusted": RATE * SECONDS})
+
+
+class DebtorsTest(programs.SystemTest):
+    WASTER = "127.0.0.2"
+    SILENT = "127.0.0.3"
+    TRIES_MAX = 2000
+
+    def setUp(self):
+        # With 16 handshakes at most, one that is under way already is a crowd.
+        self.server = self.start_server("--max-handshakes", "16", "--handshake-timeout", "600")
+
+    def stranger(self):
+        """One of an unknown CA from the address that wastes time. Returns its port."""
+        context = programs.client_context(self.impostor, programs.ssl.TLSVersion.TLSv1_2)
+        with socket.create_connection(self.server.address, programs.DEADLINE,
+                                      (self.WASTER, 0)) as raw:
+            port = raw.getsockname()[1]
+            with contextlib.suppress(OSError), \
+                    context.wrap_socket(raw, server_hostname="localhost") as wrapped:
+                wrapped.recv(1)
+            return port
+
+    def test_address_that_wastes_time_waits_outside_while_it_is_crowded_and_others_come_in(self):
+        self.impostor = self.pki.leaf("attic", self.pki.impostor_ca())
+        turned_away = f"turned away .* {self.WASTER}:.*processor time for handshakes that fail"
+        silent = socket.create_connection(self.server.address, programs.DEADLINE, (self.SILENT, 0))
+        self.addCleanup(silent.close)
+        self.server.wait_for(f"connection from {self.SILENT}")
+        for _ in range(self.TRIES_MAX):
+            self.stranger()
+            if re.search(turned_away, self.server.output):
+                break
+        self.server.wait_for(turned_away)
+
+        with self.connect(self.server, self.pki.sensor("attic")) as sensor:
+            sensor.open()
+            sensor.say("1 - t: 1")
+            sensor.wait_ack(1)
+        silent.close()
+        self.server.wait_for(f"{self.SILENT}:.*: handshake-cut")
+        self.server.wait_for(f"{self.WASTER}:{self.stranger()}: client-cert-untrusted")
+        self.server.stop()
+
+    def test_handshakes_under_way_end_where_others_of_the_address_wasted_time(self):
+        self.impostor = self.pki.leaf("attic", self.pki.impostor_ca())
+        # It has said hello, and its certificate comes after the others wasted too much.
+        hello, after = memory_client(self.pki.sensor("attic"))
+        with socket.create_connection(self.server.address, programs.DEADLINE,
+                                      (self.WASTER, 0)) as slow:
+            slow.sendall(hello)
+            said = b""
+            while not said:
+                said = after(slow.recv(65536))
+            for _ in range(self.TRIES_MAX):
+                self.stranger()
+                if "processor time for handshakes that fail" in self.server.output:
+                    break
+            slow.sendall(said)
+            port = slow.getsockname()[1]
+            self.server.wait_for(f"{self.WASTER}:{port}: handshake-too-costly")
+        self.server.stop()
+
+
+def memory_client(pair):
+    """A sensor's hello, and a function from the server's answer to what the sensor says next."""
+    incoming, outgoing = programs.ssl.MemoryBIO(), programs.ssl.MemoryBIO()
+    context = programs.client_context(pair, programs.ssl.TLSVersion.TLSv1_2)
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+
+    def after(answer):
+        incoming.write(answer)
+        with contextlib.suppress(programs.ssl.SSLWantReadError):
+            tls.do_handshake()
+        return outgoing.read()
+
+    return after(b""), after
 
 
 class ThreadsTest(programs.SystemTest):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_door.c -- who is let in by number: in all, of one address, and while hands are being shaken.
+ * test_door.c -- who is let in by number: in all, of one address, and while hands are being shaken;
+ * and who isn't, for what its address has cost.
  */
 #include "cases.h"
 
@@ -10,7 +11,7 @@
 
 #include "server/door.h"
 
-enum { THREADS = 4, TIMES = 2000, DISTINCT = 40 };
+enum { THREADS = 4, TIMES = 2000, DISTINCT = 40, NOW_MS = 1000000 };
 
 static struct sl_address address(const char *text)
 {
@@ -35,7 +36,7 @@ static void enter(struct sl_door *door, const char *text)
     struct sl_address from = address(text);
     const char *which = NULL;
 
-    assert_int_equal(sl_door_enter(door, &from, &which), SL_OK);
+    assert_int_equal(sl_door_enter(door, &from, NOW_MS, &which), SL_OK);
 }
 
 static void refuse(struct sl_door *door, const char *text, const char *option)
@@ -43,7 +44,7 @@ static void refuse(struct sl_door *door, const char *text, const char *option)
     struct sl_address from = address(text);
     const char *which = NULL;
 
-    assert_int_equal(sl_door_enter(door, &from, &which), SL_LIMIT);
+    assert_int_equal(sl_door_enter(door, &from, NOW_MS, &which), SL_LIMIT);
     assert_string_equal(which, option);
 }
 
@@ -51,14 +52,14 @@ static void leave(struct sl_door *door, const char *text)
 {
     struct sl_address from = address(text);
 
-    sl_door_leave(door, &from);
+    sl_door_leave(door, &from, NOW_MS);
 }
 
 static void authenticated(struct sl_door *door, const char *text)
 {
     struct sl_address from = address(text);
 
-    sl_door_authenticated(door, &from);
+    sl_door_handshake_ended(door, &from, 0, NOW_MS);
 }
 
 static void test_door_lets_in_as_many_as_its_limit(void **state)
@@ -204,13 +205,13 @@ static void come_and_go(struct sl_door *door, int number, int *refused)
         *refused = -TIMES;
         return;
     }
-    if (sl_door_enter(door, &from, &which) != SL_OK) {
+    if (sl_door_enter(door, &from, NOW_MS, &which) != SL_OK) {
         (*refused)++;
         return;
     }
     (void)sched_yield();
-    sl_door_authenticated(door, &from);
-    sl_door_leave(door, &from);
+    sl_door_handshake_ended(door, &from, 0, NOW_MS);
+    sl_door_leave(door, &from, NOW_MS);
 }
 
 struct visitor {
@@ -253,6 +254,127 @@ static void test_door_of_many_threads_counts_back_to_zero(void **state)
     sl_door_free(door);
 }
 
+static enum sl_status enter_at(struct sl_door *door, const char *text, int64_t now_ms,
+                               const char **which)
+{
+    struct sl_address from = address(text);
+
+    return sl_door_enter(door, &from, now_ms, which);
+}
+
+/* One of this address comes, wastes so much time, and goes. */
+static void waste(struct sl_door *door, const char *text, int64_t wasted_us, int64_t now_ms)
+{
+    struct sl_address from = address(text);
+    const char *which = NULL;
+
+    assert_int_equal(sl_door_enter(door, &from, now_ms, &which), SL_OK);
+    sl_door_handshake_ended(door, &from, wasted_us, now_ms);
+    sl_door_leave(door, &from, now_ms);
+}
+
+static bool kept_out(struct sl_door *door, const char *text, int64_t now_ms)
+{
+    struct sl_address from = address(text);
+
+    return sl_door_keeps_out(door, &from, now_ms);
+}
+
+static void refuse_debtor(struct sl_door *door, const char *text, int64_t now_ms)
+{
+    const char *which = NULL;
+
+    assert_int_equal(enter_at(door, text, now_ms, &which), SL_LIMIT);
+    assert_string_equal(which, "an address's share of processor time for handshakes that fail");
+}
+
+static void test_door_keeps_out_who_wasted_time_until_it_is_paid_by_waiting(void **state)
+{
+    struct sl_door *door = door_of(100, 100, 16); /* one handshake is a crowd */
+    const char *which = NULL;
+
+    (void)state;
+    enter(door, "192.0.2.9");
+    waste(door, "192.0.2.1", SL_DOOR_OWED_MAX_US, NOW_MS);
+    waste(door, "192.0.2.1", 5000, NOW_MS); /* not too much, until now */
+    refuse_debtor(door, "192.0.2.1", NOW_MS);
+    enter(door, "192.0.2.2"); /* others come in */
+    /* 5 ms are paid back in 100 ms. */
+    refuse_debtor(door, "192.0.2.1", NOW_MS + 99);
+    assert_int_equal(enter_at(door, "192.0.2.1", NOW_MS + 100, &which), SL_OK);
+    leave(door, "192.0.2.1");
+    leave(door, "192.0.2.2");
+    leave(door, "192.0.2.9");
+    sl_door_free(door);
+}
+
+static void test_door_stops_handshakes_under_way_of_who_wasted_time(void **state)
+{
+    struct sl_door *door = door_of(100, 100, 16);
+
+    (void)state;
+    enter(door, "192.0.2.1");
+    enter(door, "192.0.2.2");
+    assert_false(kept_out(door, "192.0.2.1", NOW_MS));
+    waste(door, "192.0.2.1", SL_DOOR_OWED_MAX_US + 1000, NOW_MS);
+    assert_true(kept_out(door, "192.0.2.1", NOW_MS));
+    assert_false(kept_out(door, "192.0.2.2", NOW_MS));
+    assert_false(kept_out(door, "192.0.2.1", NOW_MS + 20));
+    leave(door, "192.0.2.1");
+    leave(door, "192.0.2.2");
+    sl_door_free(door);
+}
+
+static void test_door_lets_in_who_wasted_time_where_it_is_not_crowded(void **state)
+{
+    struct sl_door *door = door_of(100, 100, 17);
+
+    (void)state;
+    enter(door, "192.0.2.9"); /* less than a sixteenth */
+    for (int i = 0; i < 3; i++)
+        waste(door, "192.0.2.1", 10 * SL_DOOR_OWED_MAX_US, NOW_MS);
+    enter(door, "192.0.2.8"); /* more */
+    refuse_debtor(door, "192.0.2.1", NOW_MS);
+    authenticated(door, "192.0.2.8");
+    waste(door, "192.0.2.1", 1, NOW_MS);
+    leave(door, "192.0.2.8");
+    leave(door, "192.0.2.9");
+    sl_door_free(door);
+}
+
+static void debtor(char text[32], int number)
+{
+    (void)snprintf(text, 32, "192.%d.%d.1", number / 256, number % 256);
+}
+
+static void test_door_keeps_no_more_accounts_than_its_bound_and_makes_room_as_they_are_paid(
+    void **state)
+{
+    struct sl_door *door = door_of(100, 100, 16);
+    const int64_t paid_ms = NOW_MS + 2 * SL_DOOR_OWED_MAX_US * SL_DOOR_PAYS_A_PART / 1000;
+    const char *which = NULL;
+    char text[32];
+
+    (void)state;
+    enter(door, "198.51.100.9");
+    for (int i = 0; i <= SL_DOOR_DEBTORS_MAX; i++) {
+        debtor(text, i);
+        waste(door, text, 2 * SL_DOOR_OWED_MAX_US, NOW_MS);
+    }
+    debtor(text, 0);
+    refuse_debtor(door, text, NOW_MS);
+    debtor(text, SL_DOOR_DEBTORS_MAX); /* for this one there was no room any more */
+    assert_int_equal(enter_at(door, text, NOW_MS, &which), SL_OK);
+    leave(door, text);
+    /* Later all have paid, and as many that come and go sweep them out. */
+    for (int i = 0; i <= SL_DOOR_DEBTORS_MAX; i++)
+        waste(door, "198.51.100.8", 0, paid_ms);
+    waste(door, text, 2 * SL_DOOR_OWED_MAX_US, paid_ms);
+    refuse_debtor(door, text, paid_ms);
+    leave(door, "198.51.100.9");
+    sl_door_free(door);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +386,11 @@ int main(void)
         cmocka_unit_test(test_door_takes_addresses_of_one_64_for_one),
         cmocka_unit_test(test_door_refusal_counts_nothing),
         cmocka_unit_test(test_door_of_many_threads_counts_back_to_zero),
+        cmocka_unit_test(test_door_keeps_out_who_wasted_time_until_it_is_paid_by_waiting),
+        cmocka_unit_test(test_door_stops_handshakes_under_way_of_who_wasted_time),
+        cmocka_unit_test(test_door_lets_in_who_wasted_time_where_it_is_not_crowded),
+        cmocka_unit_test(
+            test_door_keeps_no_more_accounts_than_its_bound_and_makes_room_as_they_are_paid),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
