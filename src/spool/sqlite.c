@@ -10,9 +10,11 @@
 /*
  * Fewer forgotten readings than FEW are deleted with the next commit. To delete more out of many,
  * SQLite writes each page that they were on, twice; to delete all, next to nothing. So a backlog
- * drains first, unless new readings want the room, or the disk was full, or there are MANY.
+ * drains first, unless new readings want the room, or the disk was full. The number up to which all
+ * is forgotten costs little: it is written with each commit, and where none comes, when it is
+ * FEW * PORTIONS further than on disk.
  */
-enum { FEW = 1000, MANY = 20000 };
+enum { FEW = 1000, PORTIONS = 5 };
 
 static struct sl_sqlite *file_of(struct sl_spool *spool)
 {
@@ -182,32 +184,31 @@ static enum sl_status sqlite_omit(struct sl_spool *spool, int64_t count, const c
     return count < 1 ? SL_BAD_INPUT : change_gaps(file_of(spool), &change);
 }
 
-static int update_meta(struct sl_sqlite *file, int64_t last, int64_t forgotten)
+static int update_meta(struct sl_sqlite *file, int64_t last, int64_t forgotten, int64_t swept)
 {
     sqlite3_stmt *update = file->statements[SL_SPOOL_UPDATE];
 
-    int code = sl_sqlite_bind(update, (int64_t[]){last, forgotten}, 2);
+    int code = sl_sqlite_bind(update, (int64_t[]){last, forgotten, swept}, 3);
     if (code == SQLITE_OK && file->state.sensor[0] == '\0')
-        code = sqlite3_bind_null(update, 3);
+        code = sqlite3_bind_null(update, 4);
     else if (code == SQLITE_OK)
-        code = sqlite3_bind_text(update, 3, file->state.sensor, -1, SQLITE_STATIC);
+        code = sqlite3_bind_text(update, 4, file->state.sensor, -1, SQLITE_STATIC);
     return code == SQLITE_OK ? sl_sqlite_run(update) : code;
 }
 
 /* How many readings and numbers of gaps are forgotten, but on disk. */
 static int64_t forgotten_on_disk(const struct sl_sqlite *file)
 {
-    return file->state.first - 1 - file->forgotten;
+    return file->state.first - 1 - file->swept;
 }
 
 /* True where it is better to let them be for now. */
 static bool lets_be(const struct sl_sqlite *file)
 {
-    int64_t count = forgotten_on_disk(file);
     bool all = file->state.first == file->next;
-    bool wanted = file->was_full || file->changed || file->next - file->swept >= FEW;
+    bool wanted = file->was_full || file->changed || file->next - file->swept_at >= file->few;
 
-    return count >= FEW && count < MANY && !all && !wanted;
+    return forgotten_on_disk(file) >= file->few && !all && !wanted;
 }
 
 static int sweep(struct sl_sqlite *file, int64_t forgotten)
@@ -222,19 +223,20 @@ static int sweep(struct sl_sqlite *file, int64_t forgotten)
 }
 
 /*
- * Writes what is pending: new readings, what is forgotten up to `forgotten`, and the two numbers.
- * One sync.
+ * Writes what is pending: new readings, and how far all is forgotten; and deletes what is, unless
+ * it's better to let it be. One sync.
  */
-static enum sl_status write_out(struct sl_sqlite *file, int64_t forgotten)
+static enum sl_status write_out(struct sl_sqlite *file)
 {
     int64_t last = file->next - 1;
-    bool sweeps = forgotten > file->forgotten;
+    int64_t forgotten = file->state.first - 1;
+    bool sweeps = forgotten > file->swept && !lets_be(file);
 
     int code = begin(file);
     if (code == SQLITE_OK && sweeps)
         code = sweep(file, forgotten);
     if (code == SQLITE_OK)
-        code = update_meta(file, last, forgotten);
+        code = update_meta(file, last, forgotten, sweeps ? forgotten : file->swept);
     if (code == SQLITE_OK)
         code = sqlite3_exec(file->db, "COMMIT", NULL, NULL, NULL);
     if (code != SQLITE_OK) {
@@ -245,14 +247,11 @@ static enum sl_status write_out(struct sl_sqlite *file, int64_t forgotten)
     file->state.last = last;
     file->forgotten = forgotten;
     file->changed = false;
-    if (sweeps)
-        file->swept = file->next;
+    if (sweeps) {
+        file->swept = forgotten;
+        file->swept_at = file->next;
+    }
     return SL_OK;
-}
-
-static enum sl_status write_some(struct sl_sqlite *file)
-{
-    return write_out(file, lets_be(file) ? file->forgotten : file->state.first - 1);
 }
 
 static enum sl_status sqlite_commit(struct sl_spool *spool)
@@ -265,7 +264,7 @@ static enum sl_status sqlite_commit(struct sl_spool *spool)
         roll_back(file);
         return status;
     }
-    return due(file) ? write_some(file) : SL_OK;
+    return due(file) ? write_out(file) : SL_OK;
 }
 
 static enum sl_status sqlite_forget(struct sl_spool *spool, int64_t seq)
@@ -279,9 +278,11 @@ static enum sl_status sqlite_forget(struct sl_spool *spool, int64_t seq)
     if (file->gap_numbers > 0)
         (void)sl_sqlite_gaps_count(file); /* can't it be read, too few readings are counted */
 
-    if (forgotten_on_disk(file) < FEW || lets_be(file) || due(file))
+    bool sweeps = forgotten_on_disk(file) >= file->few && !lets_be(file);
+    bool far = file->state.first - 1 - file->forgotten >= file->few * PORTIONS;
+    if (due(file) || (!sweeps && !far))
         return SL_OK; /* a later commit takes it along */
-    return write_some(file);
+    return write_out(file);
 }
 
 static enum sl_status sqlite_belong(struct sl_spool *spool, const char *sensor)
@@ -304,7 +305,7 @@ static enum sl_status sqlite_belong(struct sl_spool *spool, const char *sensor)
     if (file->lost != SL_OK)
         return file->lost; /* commit says so too, and the one after it writes the name */
     bool was_due = due(file);
-    enum sl_status status = write_some(file);
+    enum sl_status status = write_out(file);
     if (status != SL_OK && was_due)
         file->lost = status; /* what was appended is gone: commit has to say so */
     return status;
@@ -415,7 +416,7 @@ static void sqlite_close(struct sl_spool *spool)
 
     /* Nobody is left to be told; what couldn't be written wasn't promised to anybody. */
     if (file->lost == SL_OK && (due(file) || forgotten_on_disk(file) > 0))
-        (void)!write_out(file, file->state.first - 1);
+        (void)!write_out(file);
     sl_sqlite_close(file);
     free(file);
 }
@@ -442,6 +443,7 @@ enum sl_status sl_spool_open(const char *path, struct sl_spool **spool, char *er
         return SL_NOMEM;
     }
     file->spool.functions = &sqlite_functions;
+    file->few = FEW;
 
     enum sl_status status = sl_sqlite_open(file, path);
     if (status != SL_OK) {

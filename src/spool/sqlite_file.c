@@ -17,7 +17,7 @@
 
 enum {
     APPLICATION_ID = 0x534C5350, /* "SLSP" */
-    VERSION = 3,
+    VERSION = 4,
     BUSY_MS = 500,              /* time for another client to finish closing */
     LOG_BYTES = 4 << 20,        /* a longer log is brought into the file */
     CHECK_BYTES_MAX = 16 << 20, /* a larger file is checked as it is read, not whole at start */
@@ -45,6 +45,11 @@ static const char gaps_schema[] = "CREATE TABLE gaps ("
 /* What version 3 has and version 2 hadn't. */
 static const char sensor_schema[] = "ALTER TABLE meta ADD COLUMN sensor TEXT;"
                                     "PRAGMA user_version = 3;";
+
+/* What version 4 has and version 3 hadn't. */
+static const char swept_schema[] = "ALTER TABLE meta ADD COLUMN swept INTEGER NOT NULL DEFAULT 0;"
+                                   "UPDATE meta SET swept = forgotten;"
+                                   "PRAGMA user_version = 4;";
 
 enum sl_status sl_sqlite_status(int code)
 {
@@ -267,7 +272,7 @@ static enum sl_status set_up(struct sl_sqlite *file, const char *path)
 static enum sl_status change_tables(struct sl_sqlite *file, const char *path, int64_t version,
                                     const char *after)
 {
-    static const char *const steps[VERSION] = {schema, gaps_schema, sensor_schema};
+    static const char *const steps[VERSION] = {schema, gaps_schema, sensor_schema, swept_schema};
 
     int code = sqlite3_exec(file->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     for (int64_t step = version; code == SQLITE_OK && step < VERSION; step++)
@@ -316,6 +321,7 @@ static enum sl_status check_pages(struct sl_sqlite *file, const char *path)
 struct contents {
     int64_t last;
     int64_t forgotten;
+    int64_t swept;
     int64_t count; /* readings and numbers of gaps together */
     int64_t lowest;
     int64_t highest;
@@ -330,6 +336,7 @@ static int read_contents(sqlite3 *db, struct contents *found)
     } all[] = {
         {"SELECT last FROM meta WHERE id = 1", &found->last},
         {"SELECT forgotten FROM meta WHERE id = 1", &found->forgotten},
+        {"SELECT swept FROM meta WHERE id = 1", &found->swept},
         {"SELECT (SELECT count(*) FROM readings)"
          " + (SELECT coalesce(sum(last - first + 1), 0) FROM gaps)",
          &found->count},
@@ -351,10 +358,11 @@ static int read_contents(sqlite3 *db, struct contents *found)
 
 static bool is_sound(const struct contents *found)
 {
-    return found->forgotten >= 0 && found->last >= found->forgotten && found->last < INT64_MAX &&
-           found->twice == 0 && found->count == found->last - found->forgotten &&
+    return found->swept >= 0 && found->forgotten >= found->swept &&
+           found->last >= found->forgotten && found->last < INT64_MAX && found->twice == 0 &&
+           found->count == found->last - found->swept &&
            (found->count == 0 ||
-            (found->lowest == found->forgotten + 1 && found->highest == found->last));
+            (found->lowest == found->swept + 1 && found->highest == found->last));
 }
 
 /* Reads the meta row into file->state, and holds it against the readings and gaps. */
@@ -383,7 +391,8 @@ static enum sl_status load(struct sl_sqlite *file, const char *path)
     file->state.first = found.forgotten + 1;
     file->state.last = found.last;
     file->next = found.last + 1;
-    file->swept = file->next;
+    file->swept = found.swept;
+    file->swept_at = file->next;
     return SL_OK;
 }
 
@@ -394,7 +403,8 @@ static const char *const statements[SL_SPOOL_STATEMENTS] = {
                         " ORDER BY seq",
     [SL_SPOOL_FORGET] = "DELETE FROM readings WHERE seq <= ?1",
     [SL_SPOOL_FORGET_ALL] = "DELETE FROM readings",
-    [SL_SPOOL_UPDATE] = "UPDATE meta SET last = ?1, forgotten = ?2, sensor = ?3 WHERE id = 1",
+    [SL_SPOOL_UPDATE] = "UPDATE meta SET last = ?1, forgotten = ?2, swept = ?3, sensor = ?4"
+                        " WHERE id = 1",
     [SL_SPOOL_FORGET_GAPS] = "DELETE FROM gaps WHERE first <= ?1 AND last <= ?1",
     [SL_SPOOL_TRIM_GAP] = "UPDATE gaps SET first = ?1 + 1 WHERE first <= ?1",
     [SL_SPOOL_LOWEST] = "SELECT min(seq) FROM readings WHERE seq >= ?1",
@@ -496,7 +506,9 @@ static enum sl_status look_into(struct sl_sqlite *file, const char *path,
     look->state = file->state;
     if (status != SL_OK)
         return status;
-    int code = ask_number(file->db, "SELECT count(*) FROM readings", &look->state.readings);
+    int code = ask_number(file->db,
+                          "SELECT count(*) FROM readings WHERE seq > (SELECT forgotten FROM meta)",
+                          &look->state.readings);
     return code == SQLITE_OK ? SL_OK : open_failed(file, path, code);
 }
 

@@ -5,17 +5,18 @@
  *
  * The file (readable with the sqlite3 shell while no client has it open):
  *
- *   application_id 0x534C5350 ("SLSP"), user_version 3, WAL
+ *   application_id 0x534C5350 ("SLSP"), user_version 4, WAL
  *   meta      one row: stream (32 hex digits), last (highest number given out, ever),
  *             forgotten (highest number that the server is known to have), sensor (whose
- *             readings these are; null: not known yet)
+ *             readings these are; null: not known yet), swept (highest number that was deleted
+ *             for that: what lies up to forgotten still may be there, and counts no more)
  *   readings  seq, time_us (null: no clock), text (`name: value[ unit]`)
  *   gaps      first, last, reason: numbers whose readings were given up or couldn't be kept
  *
- * Numbers forgotten+1 .. last are in `readings` or in `gaps`, each once. One transaction adds
- * readings, takes forgotten ones away and sets `last` and `forgotten`, so that holds whenever the
- * power goes. Version 1 had no `gaps` and version 2 no `sensor`; they are brought up to this one
- * when they are opened.
+ * Numbers swept+1 .. last are in `readings` or in `gaps`, each once. One transaction adds
+ * readings, takes forgotten ones away and sets `last`, `forgotten` and `swept`, so that holds
+ * whenever the power goes. Version 1 had no `gaps`, version 2 no `sensor` and version 3 no `swept`;
+ * they are brought up to this one when they are opened.
  *
  * `last` never goes back, so no number is used twice, also when `readings` is empty.
  *
@@ -60,7 +61,9 @@ struct sl_sqlite {
     int64_t next;        /* the number that the next append gives */
     int64_t forgotten;   /* what `forgotten` is on disk */
     int64_t gap_numbers; /* how many of state.first .. next - 1 are in gaps */
-    int64_t swept;       /* what `next` was when forgotten ones were deleted last */
+    int64_t swept;       /* what `swept` is on disk */
+    int64_t swept_at;    /* what `next` was then */
+    int64_t few;         /* so many forgotten ones aren't deleted one by one */
     bool changed;        /* the open transaction drops or omits numbers */
     bool was_full;       /* the disk, some time since it was opened */
     enum sl_status lost; /* not SL_OK: the open transaction is gone, commit has to say so */

@@ -154,7 +154,7 @@ class CapTest(GapTest):
         self.run_client("--message", "t: 1", "--message", "t: 2", "--timeout", "20")
         # The spool forgets that the server has them, and gives them up: an acknowledgement lost.
         with sqlite3.connect(self.spool) as db:
-            db.execute("UPDATE meta SET forgotten = 0, last = 4")
+            db.execute("UPDATE meta SET forgotten = 0, swept = 0, last = 4")
             db.execute("INSERT INTO gaps VALUES (1, 4, 'spool-full')")
         db.close()
         self.run_client("--message", "t: 5", "--timeout", "20")

@@ -7,7 +7,11 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <sqlite3.h>
+
 #include "spool_place.h"
+
+#include "spool/look.h"
 
 enum { NOBODY = 65534 };
 
@@ -283,8 +287,22 @@ static void child_drains_while_one_comes(struct sl_spool *spool)
 
 static void child_drains_while_many_come(struct sl_spool *spool)
 {
-    child_forgets_one_by_one(spool, 2000);
     child_appends_many(spool, 2502, 3501);
+}
+
+/* How many readings are in the file, whether forgotten or not. */
+static int64_t rows_in(const struct place *place)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *count = NULL;
+    assert_int_equal(sqlite3_open_v2(place->path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM readings", -1, &count, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(count), SQLITE_ROW);
+    int64_t rows = sqlite3_column_int64(count, 0);
+    assert_int_equal(sqlite3_finalize(count), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    return rows;
 }
 
 static void test_spool_backlog_is_deleted_at_its_end_or_where_new_ones_want_the_room(void **state)
@@ -294,11 +312,34 @@ static void test_spool_backlog_is_deleted_at_its_end_or_where_new_ones_want_the_
     sl_spool_close(spool);
 
     struct sl_spool_state found = left_by(state, child_drains_while_one_comes);
-    assert_int_equal(found.first, 1);
+    assert_int_equal(found.first, 2001);
     assert_int_equal(found.last, 2501);
+    assert_int_equal(found.readings, 501);
+    assert_int_equal(rows_in(*state), 2501);
     found = left_by(state, child_drains_while_many_come);
     assert_int_equal(found.first, 2001);
     assert_int_equal(found.last, 3501);
+    assert_int_equal(rows_in(*state), 1501);
+}
+
+static void child_drains(struct sl_spool *spool)
+{
+    child_forgets_one_by_one(spool, 12000);
+}
+
+static void test_spool_drained_in_part_knows_after_a_kill_what_was_forgotten(void **state)
+{
+    struct sl_spool *spool = open_spool(*state);
+    child_appends_many(spool, 1, 20000);
+    sl_spool_close(spool);
+
+    assert_int_equal(left_by(state, child_drains).first, 10001); /* after each 5,000 */
+    assert_int_equal(rows_in(*state), 20000);
+    struct sl_spool_look look;
+    char error[ERROR_SIZE];
+    const struct place *place = *state;
+    assert_int_equal(sl_spool_look(place->path, &look, error, sizeof(error)), SL_OK);
+    assert_int_equal(look.state.readings, 10000);
 }
 
 static int64_t log_size(const struct place *place)
@@ -541,6 +582,7 @@ int main(void)
         PLACED(test_spool_forgetting_many_is_durable_without_a_commit),
         PLACED(test_spool_forgetting_all_of_many_is_durable_without_a_commit),
         PLACED(test_spool_backlog_is_deleted_at_its_end_or_where_new_ones_want_the_room),
+        PLACED(test_spool_drained_in_part_knows_after_a_kill_what_was_forgotten),
         PLACED(test_spool_reading_that_comes_after_one_that_went_costs_two_small_pages),
         PLACED(test_spool_forgetting_more_than_there_is_keeps_the_count),
         PLACED(test_spool_opened_twice_is_refused_the_second_time),

@@ -356,8 +356,8 @@ static void test_spool_file_of_the_version_before_is_taken_over(void **state)
     fill(held->spool, 1, 3);
     commit(held->spool);
     sl_spool_close(held->spool);
-    change_file(held->place,
-                "DROP TABLE gaps; ALTER TABLE meta DROP COLUMN sensor; PRAGMA user_version = 1");
+    change_file(held->place, "DROP TABLE gaps; ALTER TABLE meta DROP COLUMN sensor;"
+                             "ALTER TABLE meta DROP COLUMN swept; PRAGMA user_version = 1");
     held->spool = open_spool(held->place);
     assert_int_equal(state_of(held->spool).readings, 3);
     (void)drop(held->spool, 1, "too-old");
@@ -415,11 +415,25 @@ static void test_spool_file_of_version_2_gets_its_sensor_with_the_next_welcome(v
     fill(held->spool, 1, 3);
     commit(held->spool);
     sl_spool_close(held->spool);
-    change_file(held->place, "ALTER TABLE meta DROP COLUMN sensor; PRAGMA user_version = 2");
+    change_file(held->place, "ALTER TABLE meta DROP COLUMN sensor;"
+                             "ALTER TABLE meta DROP COLUMN swept; PRAGMA user_version = 2");
     held->spool = open_spool(held->place);
     assert_int_equal(count_from(held->spool, 1), 3);
     assert_int_equal(held->spool->functions->belong(held->spool, "attic"), SL_OK);
     assert_int_equal(held->spool->functions->belong(held->spool, "weather-1"), SL_DENIED);
+}
+
+static void test_spool_file_of_version_3_keeps_what_it_had_forgotten(void **state)
+{
+    struct held *held = *state;
+    fill(held->spool, 1, 5);
+    commit(held->spool);
+    assert_int_equal(held->spool->functions->forget(held->spool, 2), SL_OK);
+    sl_spool_close(held->spool);
+    change_file(held->place, "ALTER TABLE meta DROP COLUMN swept; PRAGMA user_version = 3");
+    held->spool = open_spool(held->place);
+    assert_int_equal(state_of(held->spool).first, 3);
+    assert_int_equal(count_from(held->spool, 3), 3);
 }
 
 static void test_spool_file_whose_gaps_contradict_its_readings_is_refused(void **state)
@@ -430,6 +444,9 @@ static void test_spool_file_whose_gaps_contradict_its_readings_is_refused(void *
         "INSERT INTO gaps VALUES (2, 2, 'x')", /* twice */
         "UPDATE gaps SET first = 0",           /* before the first */
         "UPDATE meta SET last = 5; INSERT INTO gaps VALUES (6, 6, 'x')",
+        "UPDATE meta SET swept = 1",                   /* number 1 is there */
+        "UPDATE meta SET swept = 2; DELETE FROM gaps", /* more than is forgotten */
+        "UPDATE meta SET forgotten = 5",               /* more than there ever were */
     };
     struct held *held = *state;
     for (size_t i = 0; i < sizeof(wrongs) / sizeof(wrongs[0]); i++) {
@@ -469,6 +486,7 @@ int main(void)
         OF_BOTH(test_spool_belongs_to_the_first_sensor_that_it_is_told),
         OF_FILE(test_spool_file_knows_its_sensor_after_a_crash),
         OF_FILE(test_spool_file_of_version_2_gets_its_sensor_with_the_next_welcome),
+        OF_FILE(test_spool_file_of_version_3_keeps_what_it_had_forgotten),
         OF_FILE(test_spool_at_random_is_what_a_simple_model_says),
         OF_FILE(test_spool_file_keeps_its_gaps_over_a_restart),
         OF_FILE(test_spool_file_many_gaps_become_one_before_they_fill_the_disk),
