@@ -8,6 +8,7 @@
 
 #include <sqlite3.h>
 
+#include "store/checkpointer.h"
 #include "store/engine.h"
 
 enum { SL_SQLITE_ERROR_SIZE = 512 };
@@ -34,6 +35,7 @@ struct sl_sqlite_store {
     struct sl_store store; /* first: the engine's functions cast back */
     sqlite3 *db;
     sqlite3_stmt *statements[SL_SQLITE_STATEMENTS];
+    struct sl_checkpointer checkpointer; /* all zeros for a store in memory */
     int lock_fd;        /* FILE.lock, held while the store is open; -1 for a store in memory */
     int64_t latest_us;  /* greatest received time so far; received times never fall below it */
     int64_t next_block; /* the key of the next block */

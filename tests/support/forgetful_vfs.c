@@ -2,6 +2,7 @@
 /* forgetful_vfs.c -- see forgetful_vfs.h. */
 #include "support/forgetful_vfs.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,17 +34,24 @@ struct file {
     struct change *first; /* oldest */
     struct change *last;
     void *regions[REGIONS_MAX]; /* shared memory of a write-ahead log's index */
+    int users;                  /* handles with a lock on the file */
+    const struct handle *owner; /* the one whose lock keeps all others out */
+    int shared[SQLITE_SHM_NLOCK];
+    bool exclusive[SQLITE_SHM_NLOCK];
 };
 
 struct sl_forgetful {
     sqlite3_vfs vfs;
     sqlite3_vfs *base;
+    pthread_mutex_t lock; /* around everything below */
     struct file files[SL_FORGETFUL_FILES];
     uint32_t random;
     int64_t operations;
     int64_t cut_at;
     bool off;
     bool lies;
+    sl_forgetful_hook *before_sync;
+    void *ctx;
 };
 
 /* SQLite's handle of one of our files. */
@@ -51,6 +59,8 @@ struct handle {
     sqlite3_file file; /* first */
     struct sl_forgetful *disk;
     struct file *at;
+    int level;                  /* SQLITE_LOCK_NONE and so on */
+    unsigned shared, exclusive; /* the locks that it holds in shared memory, as bits */
 };
 
 static void *need(void *memory)
@@ -199,57 +209,65 @@ static bool power_goes(struct sl_forgetful *disk)
 
 /* --- the functions of a file --- */
 
-static int file_close(sqlite3_file *file)
+static struct handle *enter(sqlite3_file *handle)
 {
-    (void)file;
-    return SQLITE_OK;
+    struct handle *self = (struct handle *)handle;
+
+    (void)pthread_mutex_lock(&self->disk->lock);
+    return self;
+}
+
+static int leave(const struct handle *self, int code)
+{
+    (void)pthread_mutex_unlock(&self->disk->lock);
+    return code;
 }
 
 static int file_read(sqlite3_file *handle, void *to, int len, sqlite3_int64 at)
 {
-    const struct handle *self = (const struct handle *)handle;
+    const struct handle *self = enter(handle);
     const struct image *seen = &self->at->seen;
     size_t wanted = (size_t)len;
     size_t from = (size_t)at;
 
     if (self->disk->off)
-        return SQLITE_IOERR_READ;
+        return leave(self, SQLITE_IOERR_READ);
     size_t got = from >= seen->size ? 0 : seen->size - from;
     if (got > wanted)
         got = wanted;
     if (got > 0)
         memcpy(to, seen->bytes + from, got);
     memset((unsigned char *)to + got, 0, wanted - got);
-    return got == wanted ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
+    return leave(self, got == wanted ? SQLITE_OK : SQLITE_IOERR_SHORT_READ);
 }
 
 static int file_write(sqlite3_file *handle, const void *from, int len, sqlite3_int64 at)
 {
-    struct handle *self = (struct handle *)handle;
+    struct handle *self = enter(handle);
     bool was_off = self->disk->off;
     bool goes = power_goes(self->disk);
 
     if (was_off)
-        return SQLITE_IOERR_WRITE;
+        return leave(self, SQLITE_IOERR_WRITE);
     struct change change = {.at = (size_t)at, .len = (size_t)len};
     change.bytes = need(malloc(change.len + 1));
     memcpy(change.bytes, from, change.len);
     remember(self->at, change);
     put(&self->at->seen, change.at, change.bytes, change.len);
-    return goes ? SQLITE_IOERR_WRITE : SQLITE_OK;
+    return leave(self, goes ? SQLITE_IOERR_WRITE : SQLITE_OK);
 }
 
 static int file_truncate(sqlite3_file *handle, sqlite3_int64 size)
 {
-    struct handle *self = (struct handle *)handle;
+    struct handle *self = enter(handle);
     bool was_off = self->disk->off;
     bool goes = power_goes(self->disk);
 
     if (was_off)
-        return SQLITE_IOERR_TRUNCATE;
+        return leave(self, SQLITE_IOERR_TRUNCATE);
     remember(self->at, (struct change){.truncates = true, .at = (size_t)size});
     resize(&self->at->seen, (size_t)size);
-    return goes ? SQLITE_IOERR_TRUNCATE : SQLITE_OK;
+    return leave(self, goes ? SQLITE_IOERR_TRUNCATE : SQLITE_OK);
 }
 
 /* What fsync() of the folder does: names made and names removed are safe. */
@@ -268,34 +286,76 @@ static void sync_folder(struct sl_forgetful *disk)
 static int file_sync(sqlite3_file *handle, int flags)
 {
     struct handle *self = (struct handle *)handle;
+    sl_forgetful_hook *hook = self->disk->before_sync; /* set before there are threads */
 
     (void)flags;
-    if (power_goes(self->disk))
+    if (hook && !hook(self->disk->ctx, self->at->name))
         return SQLITE_IOERR_FSYNC;
+    self = enter(handle);
+    if (power_goes(self->disk))
+        return leave(self, SQLITE_IOERR_FSYNC);
     if (self->disk->lies)
-        return SQLITE_OK;
+        return leave(self, SQLITE_OK);
     copy_image(&self->at->safe, &self->at->seen);
     free_changes(self->at);
     /* SQLite's own VFS syncs the folder with the first sync of a file that it made (os_unix.c,
        UNIXFILE_DIRSYNC). */
     if (!self->at->safe_there)
         sync_folder(self->disk);
-    return SQLITE_OK;
+    return leave(self, SQLITE_OK);
 }
 
 static int file_size(sqlite3_file *handle, sqlite3_int64 *size)
 {
-    const struct handle *self = (const struct handle *)handle;
+    const struct handle *self = enter(handle);
 
     *size = (sqlite3_int64)self->at->seen.size;
-    return self->disk->off ? SQLITE_IOERR_FSTAT : SQLITE_OK;
+    return leave(self, self->disk->off ? SQLITE_IOERR_FSTAT : SQLITE_OK);
+}
+
+static bool may_lock(const struct handle *self, int level)
+{
+    const struct file *file = self->at;
+
+    if (file->owner && file->owner != self)
+        return false;
+    return level < SQLITE_LOCK_EXCLUSIVE || file->users == (self->level > SQLITE_LOCK_NONE);
+}
+
+static void set_level(struct handle *self, int level)
+{
+    struct file *file = self->at;
+
+    file->users += (level > SQLITE_LOCK_NONE) - (self->level > SQLITE_LOCK_NONE);
+    if (level == SQLITE_LOCK_EXCLUSIVE)
+        file->owner = self;
+    else if (file->owner == self)
+        file->owner = NULL;
+    self->level = level;
 }
 
 static int file_lock(sqlite3_file *handle, int level)
 {
-    (void)handle;
-    (void)level;
-    return SQLITE_OK;
+    struct handle *self = enter(handle);
+    int code = may_lock(self, level) ? SQLITE_OK : SQLITE_BUSY;
+
+    if (code == SQLITE_OK && level > self->level)
+        set_level(self, level);
+    return leave(self, code);
+}
+
+static int file_unlock(sqlite3_file *handle, int level)
+{
+    struct handle *self = enter(handle);
+
+    if (level < self->level)
+        set_level(self, level);
+    return leave(self, SQLITE_OK);
+}
+
+static int file_close(sqlite3_file *file)
+{
+    return file_unlock(file, SQLITE_LOCK_NONE);
 }
 
 static int file_reserved(sqlite3_file *handle, int *reserved)
@@ -327,42 +387,74 @@ static int file_character(sqlite3_file *handle)
 
 static int shm_map(sqlite3_file *handle, int region, int size, int extend, void volatile **to)
 {
-    struct handle *self = (struct handle *)handle;
+    struct handle *self = enter(handle);
 
     *to = NULL;
     if (self->disk->off)
-        return SQLITE_IOERR_SHMMAP;
+        return leave(self, SQLITE_IOERR_SHMMAP);
     if (region >= REGIONS_MAX)
-        return SQLITE_NOMEM;
+        return leave(self, SQLITE_NOMEM);
     if (!self->at->regions[region] && extend) {
         self->at->regions[region] = need(sqlite3_malloc(size));
         memset(self->at->regions[region], 0, (size_t)size);
     }
     *to = self->at->regions[region];
+    return leave(self, SQLITE_OK);
+}
+
+static void shm_release(struct handle *self, unsigned bits)
+{
+    for (int i = 0; i < SQLITE_SHM_NLOCK; i++) {
+        if ((self->shared & bits) >> i & 1)
+            self->at->shared[i]--;
+        if ((self->exclusive & bits) >> i & 1)
+            self->at->exclusive[i] = false;
+    }
+    self->shared &= ~bits;
+    self->exclusive &= ~bits;
+}
+
+static int shm_acquire(struct handle *self, unsigned bits, bool exclusive)
+{
+    for (int i = 0; i < SQLITE_SHM_NLOCK; i++)
+        if (bits >> i & 1 && (self->at->exclusive[i] || (exclusive && self->at->shared[i] > 0)))
+            return SQLITE_BUSY;
+    for (int i = 0; i < SQLITE_SHM_NLOCK; i++) {
+        if ((bits >> i & 1) == 0)
+            continue;
+        self->at->shared[i] += !exclusive;
+        self->at->exclusive[i] = exclusive;
+    }
+    *(exclusive ? &self->exclusive : &self->shared) |= bits;
     return SQLITE_OK;
 }
 
 static int shm_lock(sqlite3_file *handle, int at, int count, int flags)
 {
-    (void)handle;
-    (void)at;
-    (void)count;
-    (void)flags;
-    return SQLITE_OK;
+    struct handle *self = enter(handle);
+    unsigned bits = ((1U << count) - 1) << at;
+    int code = SQLITE_OK;
+
+    if (flags & SQLITE_SHM_UNLOCK)
+        shm_release(self, bits);
+    else if ((bits & ~(self->shared | self->exclusive)) != 0)
+        code = shm_acquire(self, bits, (flags & SQLITE_SHM_EXCLUSIVE) != 0);
+    return leave(self, code);
 }
 
 static void shm_barrier(sqlite3_file *handle)
 {
-    (void)handle;
+    (void)leave(enter(handle), SQLITE_OK);
 }
 
 static int shm_unmap(sqlite3_file *handle, int deletes)
 {
-    struct handle *self = (struct handle *)handle;
+    struct handle *self = enter(handle);
 
+    shm_release(self, ~0U);
     if (deletes)
         free_regions(self->at);
-    return SQLITE_OK;
+    return leave(self, SQLITE_OK);
 }
 
 static const sqlite3_io_methods file_methods = {
@@ -374,7 +466,7 @@ static const sqlite3_io_methods file_methods = {
     .xSync = file_sync,
     .xFileSize = file_size,
     .xLock = file_lock,
-    .xUnlock = file_lock,
+    .xUnlock = file_unlock,
     .xCheckReservedLock = file_reserved,
     .xFileControl = file_control,
     .xSectorSize = file_sector,
@@ -387,15 +479,9 @@ static const sqlite3_io_methods file_methods = {
 
 /* --- the functions of the disk --- */
 
-static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
-                     int *out_flags)
+static int open_here(struct sl_forgetful *disk, const char *name, struct handle *handle, int flags)
 {
-    struct sl_forgetful *disk = vfs->pAppData;
-    struct handle *handle = (struct handle *)file;
-
-    if (!name)
-        return disk->base->xOpen(disk->base, name, file, flags, out_flags);
-    handle->file.pMethods = NULL;
+    *handle = (struct handle){0};
     if (disk->off)
         return SQLITE_CANTOPEN;
     struct file *found = find_file(disk, name);
@@ -411,14 +497,27 @@ static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     handle->disk = disk;
     handle->at = found;
     handle->file.pMethods = &file_methods;
-    if (out_flags)
-        *out_flags = flags;
     return SQLITE_OK;
 }
 
-static int disk_delete(sqlite3_vfs *vfs, const char *name, int also_folder)
+static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
+                     int *out_flags)
 {
     struct sl_forgetful *disk = vfs->pAppData;
+    int code;
+
+    if (!name)
+        return disk->base->xOpen(disk->base, name, file, flags, out_flags);
+    (void)pthread_mutex_lock(&disk->lock);
+    code = open_here(disk, name, (struct handle *)file, flags);
+    (void)pthread_mutex_unlock(&disk->lock);
+    if (out_flags)
+        *out_flags = flags;
+    return code;
+}
+
+static int delete_here(struct sl_forgetful *disk, const char *name, int also_folder)
+{
     struct file *file = find_file(disk, name);
 
     if (power_goes(disk))
@@ -433,13 +532,27 @@ static int disk_delete(sqlite3_vfs *vfs, const char *name, int also_folder)
     return SQLITE_OK;
 }
 
+static int disk_delete(sqlite3_vfs *vfs, const char *name, int also_folder)
+{
+    struct sl_forgetful *disk = vfs->pAppData;
+
+    (void)pthread_mutex_lock(&disk->lock);
+    int code = delete_here(disk, name, also_folder);
+    (void)pthread_mutex_unlock(&disk->lock);
+    return code;
+}
+
 static int disk_access(sqlite3_vfs *vfs, const char *name, int flags, int *answer)
 {
     struct sl_forgetful *disk = vfs->pAppData;
+
+    (void)pthread_mutex_lock(&disk->lock);
     const struct file *file = find_file(disk, name);
+    int code = disk->off ? SQLITE_IOERR_ACCESS : SQLITE_OK;
 
     *answer = file && file->there && (flags != SQLITE_ACCESS_EXISTS || file->seen.size > 0);
-    return disk->off ? SQLITE_IOERR_ACCESS : SQLITE_OK;
+    (void)pthread_mutex_unlock(&disk->lock);
+    return code;
 }
 
 static int disk_full_name(sqlite3_vfs *vfs, const char *name, int size, char *out)
@@ -456,8 +569,8 @@ static int disk_randomness(sqlite3_vfs *vfs, int size, char *out)
 
 static int disk_sleep(sqlite3_vfs *vfs, int microseconds)
 {
-    (void)vfs;
-    return microseconds; /* nobody else is there to be waited for */
+    struct sl_forgetful *disk = vfs->pAppData;
+    return disk->base->xSleep(disk->base, microseconds);
 }
 
 static int disk_time(sqlite3_vfs *vfs, double *now)
@@ -480,6 +593,8 @@ struct sl_forgetful *sl_forgetful_new(void)
     int size = (int)sizeof(struct handle);
 
     disk->base = need(sqlite3_vfs_find(NULL));
+    if (pthread_mutex_init(&disk->lock, NULL) != 0)
+        abort();
     disk->random = 1;
     disk->vfs = (sqlite3_vfs){
         .iVersion = 1,
@@ -506,6 +621,7 @@ void sl_forgetful_free(struct sl_forgetful *disk)
     sl_forgetful_clear(disk, 1);
     if (sqlite3_vfs_unregister(&disk->vfs) != SQLITE_OK)
         abort();
+    (void)pthread_mutex_destroy(&disk->lock);
     free(disk);
 }
 
@@ -516,6 +632,7 @@ void sl_forgetful_clear(struct sl_forgetful *disk, uint32_t seed)
     disk->random = seed;
     disk->off = false;
     disk->lies = false;
+    disk->before_sync = NULL;
     sl_forgetful_cut_at(disk, 0);
 }
 
@@ -541,4 +658,10 @@ void sl_forgetful_power_on(struct sl_forgetful *disk)
 void sl_forgetful_lie(struct sl_forgetful *disk, bool lies)
 {
     disk->lies = lies;
+}
+
+void sl_forgetful_before_sync(struct sl_forgetful *disk, sl_forgetful_hook *hook, void *ctx)
+{
+    disk->before_sync = hook;
+    disk->ctx = ctx;
 }

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_store_checkpoint.c -- the thread that moves the write-ahead log into the database: the
+ * writer goes on meanwhile, the log stays bounded, and nothing is lost for a disk that refuses or a
+ * reader that holds the log.
+ */
+#include "store_place.h"
+
+#include <pthread.h>
+
+#include <sqlite3.h>
+
+#include "store/sqlite.h"
+#include "support/forgetful_vfs.h"
+
+enum {
+    PAGES = 64,      /* instead of thousands */
+    RETRY = 5,       /* of PAGES: how much longer the log is when it's tried again */
+    COMMIT_MAX = 16, /* no transaction here makes it longer by more */
+    LOG_MAX = 2 * PAGES + RETRY + 2 * COMMIT_MAX,
+    COMMITS = 600
+};
+
+static struct sl_checkpointer *checkpointer_of(const struct place *place)
+{
+    return &((struct sl_sqlite_store *)place->store)->checkpointer;
+}
+
+static void open_short(struct place *place)
+{
+    open_file(place);
+    checkpointer_of(place)->pages = PAGES;
+    checkpointer_of(place)->next = PAGES;
+}
+
+/* One commit of one reading; returns the log's pages after it. */
+static int put_one(const struct place *place)
+{
+    (void)put(place->store, place->attic, STREAM_A, NOON, 1);
+    return checkpointer_of(place)->log;
+}
+
+/* How often the log began anew in `commits` commits, in which it stayed bounded. */
+static int count_new_logs(const struct place *place, int commits)
+{
+    int anew = 0;
+    int log = checkpointer_of(place)->log;
+
+    for (int i = 0; i < commits; i++) {
+        int before = log;
+
+        log = put_one(place);
+        anew += log <= before;
+        if (log > LOG_MAX)
+            fail_msg("the log has %d pages", log);
+    }
+    return anew;
+}
+
+static int64_t logged(const struct place *place)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+
+    assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM readings", -1, &statement, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+
+    int64_t count = sqlite3_column_int64(statement, 0);
+
+    assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    return count;
+}
+
+static void test_store_log_stays_bounded_under_steady_commits(void **state)
+{
+    struct place *place = *state;
+
+    open_short(place);
+    assert_true(count_new_logs(place, COMMITS) > 3);
+    assert_true(checkpointer_of(place)->running);
+    close_file(place);
+    assert_int_equal(logged(place), COMMITS);
+}
+
+static void test_store_log_stays_bounded_without_a_thread(void **state)
+{
+    struct place *place = *state;
+
+    open_short(place);
+    sl_checkpointer_close(checkpointer_of(place)); /* as where it couldn't connect */
+    assert_true(count_new_logs(place, COMMITS) > 3);
+    assert_false(checkpointer_of(place)->running);
+    close_file(place);
+    assert_int_equal(logged(place), COMMITS);
+}
+
+static void test_store_in_memory_has_no_thread(void **state)
+{
+    struct place *place = *state;
+
+    assert_int_equal(sl_store_open_memory(&place->store), SL_OK);
+    for (int i = 0; i < COMMITS; i++)
+        (void)put_one(place);
+    assert_null(checkpointer_of(place)->db);
+    assert_false(checkpointer_of(place)->running);
+}
+
+static void test_store_log_begins_anew_when_a_reader_lets_go_of_it(void **state)
+{
+    struct place *place = *state;
+    sqlite3 *reader = NULL;
+    int log = 0;
+
+    open_short(place);
+    (void)put_one(place);
+    assert_int_equal(sqlite3_open(place->path, &reader), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM readings", NULL, NULL, NULL),
+                     SQLITE_OK);
+    for (int i = 0; i < COMMITS; i++) {
+        int before = log;
+
+        log = put_one(place);
+        assert_true(log > before); /* what the reader sees is still in it */
+    }
+    assert_int_equal(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+
+    for (int held = log; log >= held;) {
+        log = put_one(place);
+        assert_true(log < held + LOG_MAX);
+    }
+    assert_true(count_new_logs(place, COMMITS) > 3);
+    assert_int_equal(sqlite3_close(reader), SQLITE_OK);
+    close_file(place);
+    assert_true(logged(place) > 2 * COMMITS);
+}
+
+/* --- on a disk that a test stops --- */
+
+struct scene {
+    struct place *place;
+    struct sl_forgetful *disk;
+    pthread_t writer;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool arrived;  /* the thread is about to sync the database */
+    bool released; /* it may */
+    bool refuses;  /* the database can't be synced */
+    int tried;     /* how often somebody wanted to */
+};
+
+/* The thread waits in its first sync of the database. The log's syncs are none of our business. */
+static bool stop_thread(void *ctx, const char *name)
+{
+    struct scene *scene = ctx;
+
+    if (strcmp(name, scene->place->path) != 0)
+        return true;
+    (void)pthread_mutex_lock(&scene->lock);
+    scene->tried++;
+    if (pthread_equal(pthread_self(), scene->writer) == 0) {
+        scene->arrived = true;
+        (void)pthread_cond_broadcast(&scene->changed);
+        while (!scene->released)
+            (void)pthread_cond_wait(&scene->changed, &scene->lock);
+    }
+    (void)pthread_mutex_unlock(&scene->lock);
+    return true;
+}
+
+static bool refuse(void *ctx, const char *name)
+{
+    struct scene *scene = ctx;
+
+    if (strcmp(name, scene->place->path) != 0)
+        return true;
+    (void)pthread_mutex_lock(&scene->lock);
+    scene->tried++;
+    bool refuses = scene->refuses;
+    (void)pthread_mutex_unlock(&scene->lock);
+    return !refuses;
+}
+
+/* Without the thread, or with a writer that waits for it, this never ends. */
+static void test_store_commits_while_a_checkpoint_is_under_way(void **state)
+{
+    struct scene *scene = *state;
+    const struct place *place = scene->place;
+    int log = 0;
+
+    open_short(scene->place);
+    sl_forgetful_before_sync(scene->disk, stop_thread, scene);
+    while (log < PAGES)
+        log = put_one(place);
+    log = put_one(place); /* asks the thread */
+    (void)pthread_mutex_lock(&scene->lock);
+    while (!scene->arrived)
+        (void)pthread_cond_wait(&scene->changed, &scene->lock);
+    (void)pthread_mutex_unlock(&scene->lock);
+
+    for (int begun = log; log < begun + PAGES - 2 * COMMIT_MAX;) {
+        int before = log;
+
+        log = put_one(place);
+        assert_true(log > before);
+    }
+    (void)pthread_mutex_lock(&scene->lock);
+    assert_int_equal(scene->tried, 1); /* the thread is in it still */
+    scene->released = true;
+    (void)pthread_cond_broadcast(&scene->changed);
+    (void)pthread_mutex_unlock(&scene->lock);
+
+    assert_true(count_new_logs(place, COMMITS) > 3);
+    close_file(scene->place);
+}
+
+static void test_store_commits_though_checkpoints_fail(void **state)
+{
+    struct scene *scene = *state;
+    const struct place *place = scene->place;
+    int log = 0;
+
+    open_short(scene->place);
+    scene->refuses = true;
+    sl_forgetful_before_sync(scene->disk, refuse, scene);
+    for (int i = 0; i < COMMITS; i++)
+        log = put_one(place);
+    (void)pthread_mutex_lock(&scene->lock);
+    assert_true(log > COMMITS);
+    assert_true(scene->tried > 1);
+    /* The thread is asked each RETRY pages, and the writer itself tries each PAGES. */
+    assert_true(scene->tried <= 2 + log / RETRY + log / PAGES);
+    scene->refuses = false;
+    (void)pthread_mutex_unlock(&scene->lock);
+
+    for (int held = log; log >= held;) {
+        log = put_one(place);
+        assert_true(log < held + LOG_MAX);
+    }
+    assert_true(count_new_logs(place, COMMITS) > 3);
+    assert_true(last_of(place->store, place->attic, STREAM_A) > 2 * COMMITS);
+    close_file(scene->place);
+}
+
+static int make_scene(void **state)
+{
+    void *place = NULL;
+    struct scene *scene;
+
+    if (make_place(&place) != 0)
+        return -1;
+    scene = calloc(1, sizeof *scene);
+    scene->place = place;
+    scene->disk = sl_forgetful_new();
+    scene->writer = pthread_self();
+    *state = scene;
+    return pthread_mutex_init(&scene->lock, NULL) + pthread_cond_init(&scene->changed, NULL);
+}
+
+static int clear_scene(void **state)
+{
+    struct scene *scene = *state;
+    void *place = scene->place;
+
+    close_file(scene->place);
+    sl_forgetful_free(scene->disk);
+    (void)pthread_cond_destroy(&scene->changed);
+    (void)pthread_mutex_destroy(&scene->lock);
+    free(scene);
+    return clear_place(&place);
+}
+
+#define ON_A_DISK(test) cmocka_unit_test_setup_teardown(test, make_scene, clear_scene)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OF_SENSORS(test_store_log_stays_bounded_under_steady_commits),
+        OF_SENSORS(test_store_log_stays_bounded_without_a_thread),
+        OF_SENSORS(test_store_in_memory_has_no_thread),
+        OF_SENSORS(test_store_log_begins_anew_when_a_reader_lets_go_of_it),
+        ON_A_DISK(test_store_commits_while_a_checkpoint_is_under_way),
+        ON_A_DISK(test_store_commits_though_checkpoints_fail),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
