@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sqlite.c -- the SQLite engine: transactions, streams, blocks and gaps. The schema stands in
- * schema.c, opening and locking in sqlite_open.c.
+ * schema.c, opening and locking in sqlite_open.c, moving the log in checkpointer.c.
  *
  * Some failures make SQLite roll back on its own (disk full, for one). A statement after that would
  * commit by itself, so everything here looks first whether its transaction is still open.

@@ -2,6 +2,8 @@
 /*
  * sqlite.h -- the SQLite engine's own struct, shared by sqlite.c (what it does with an open
  * database) and sqlite_open.c (how one is opened). Nobody else includes it, but for its tests.
+ *
+ * Threads  The caller's, for everything but the checkpointer, which says itself what is whose.
  */
 #ifndef SL_STORE_SQLITE_H
 #define SL_STORE_SQLITE_H

@@ -9,6 +9,8 @@
 
 #include <sqlite3.h>
 
+#include "support/forgetful_locks.h"
+
 enum { SECTOR = 512, PAGE_SECTOR = 4096, NAME_SIZE = 512, REGIONS_MAX = 16 };
 
 struct image {
@@ -34,10 +36,7 @@ struct file {
     struct change *first; /* oldest */
     struct change *last;
     void *regions[REGIONS_MAX]; /* shared memory of a write-ahead log's index */
-    int users;                  /* handles with a lock on the file */
-    const struct handle *owner; /* the one whose lock keeps all others out */
-    int shared[SQLITE_SHM_NLOCK];
-    bool exclusive[SQLITE_SHM_NLOCK];
+    struct sl_forgetful_locks locks;
 };
 
 struct sl_forgetful {
@@ -59,8 +58,7 @@ struct handle {
     sqlite3_file file; /* first */
     struct sl_forgetful *disk;
     struct file *at;
-    int level;                  /* SQLITE_LOCK_NONE and so on */
-    unsigned shared, exclusive; /* the locks that it holds in shared memory, as bits */
+    struct sl_forgetful_held held;
 };
 
 static void *need(void *memory)
@@ -313,43 +311,18 @@ static int file_size(sqlite3_file *handle, sqlite3_int64 *size)
     return leave(self, self->disk->off ? SQLITE_IOERR_FSTAT : SQLITE_OK);
 }
 
-static bool may_lock(const struct handle *self, int level)
-{
-    const struct file *file = self->at;
-
-    if (file->owner && file->owner != self)
-        return false;
-    return level < SQLITE_LOCK_EXCLUSIVE || file->users == (self->level > SQLITE_LOCK_NONE);
-}
-
-static void set_level(struct handle *self, int level)
-{
-    struct file *file = self->at;
-
-    file->users += (level > SQLITE_LOCK_NONE) - (self->level > SQLITE_LOCK_NONE);
-    if (level == SQLITE_LOCK_EXCLUSIVE)
-        file->owner = self;
-    else if (file->owner == self)
-        file->owner = NULL;
-    self->level = level;
-}
-
 static int file_lock(sqlite3_file *handle, int level)
 {
     struct handle *self = enter(handle);
-    int code = may_lock(self, level) ? SQLITE_OK : SQLITE_BUSY;
 
-    if (code == SQLITE_OK && level > self->level)
-        set_level(self, level);
-    return leave(self, code);
+    return leave(self, sl_forgetful_lock_file(&self->at->locks, &self->held, level));
 }
 
 static int file_unlock(sqlite3_file *handle, int level)
 {
     struct handle *self = enter(handle);
 
-    if (level < self->level)
-        set_level(self, level);
+    sl_forgetful_unlock_file(&self->at->locks, &self->held, level);
     return leave(self, SQLITE_OK);
 }
 
@@ -402,44 +375,12 @@ static int shm_map(sqlite3_file *handle, int region, int size, int extend, void 
     return leave(self, SQLITE_OK);
 }
 
-static void shm_release(struct handle *self, unsigned bits)
-{
-    for (int i = 0; i < SQLITE_SHM_NLOCK; i++) {
-        if ((self->shared & bits) >> i & 1)
-            self->at->shared[i]--;
-        if ((self->exclusive & bits) >> i & 1)
-            self->at->exclusive[i] = false;
-    }
-    self->shared &= ~bits;
-    self->exclusive &= ~bits;
-}
-
-static int shm_acquire(struct handle *self, unsigned bits, bool exclusive)
-{
-    for (int i = 0; i < SQLITE_SHM_NLOCK; i++)
-        if (bits >> i & 1 && (self->at->exclusive[i] || (exclusive && self->at->shared[i] > 0)))
-            return SQLITE_BUSY;
-    for (int i = 0; i < SQLITE_SHM_NLOCK; i++) {
-        if ((bits >> i & 1) == 0)
-            continue;
-        self->at->shared[i] += !exclusive;
-        self->at->exclusive[i] = exclusive;
-    }
-    *(exclusive ? &self->exclusive : &self->shared) |= bits;
-    return SQLITE_OK;
-}
-
 static int shm_lock(sqlite3_file *handle, int at, int count, int flags)
 {
     struct handle *self = enter(handle);
     unsigned bits = ((1U << count) - 1) << at;
-    int code = SQLITE_OK;
 
-    if (flags & SQLITE_SHM_UNLOCK)
-        shm_release(self, bits);
-    else if ((bits & ~(self->shared | self->exclusive)) != 0)
-        code = shm_acquire(self, bits, (flags & SQLITE_SHM_EXCLUSIVE) != 0);
-    return leave(self, code);
+    return leave(self, sl_forgetful_lock_shm(&self->at->locks, &self->held, bits, flags));
 }
 
 static void shm_barrier(sqlite3_file *handle)
@@ -451,7 +392,7 @@ static int shm_unmap(sqlite3_file *handle, int deletes)
 {
     struct handle *self = enter(handle);
 
-    shm_release(self, ~0U);
+    (void)sl_forgetful_lock_shm(&self->at->locks, &self->held, ~0U, SQLITE_SHM_UNLOCK);
     if (deletes)
         free_regions(self->at);
     return leave(self, SQLITE_OK);
@@ -579,14 +520,6 @@ static int disk_time(sqlite3_vfs *vfs, double *now)
     return disk->base->xCurrentTime(disk->base, now);
 }
 
-static int disk_error(sqlite3_vfs *vfs, int size, char *out)
-{
-    (void)vfs;
-    (void)size;
-    (void)out;
-    return 0;
-}
-
 struct sl_forgetful *sl_forgetful_new(void)
 {
     struct sl_forgetful *disk = need(calloc(1, sizeof(*disk)));
@@ -609,7 +542,6 @@ struct sl_forgetful *sl_forgetful_new(void)
         .xRandomness = disk_randomness,
         .xSleep = disk_sleep,
         .xCurrentTime = disk_time,
-        .xGetLastError = disk_error,
     };
     if (sqlite3_vfs_register(&disk->vfs, 1) != SQLITE_OK)
         abort();
