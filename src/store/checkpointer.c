@@ -22,18 +22,43 @@ static int note_log(void *ctx, sqlite3 *writer, const char *name, int pages)
     return SQLITE_OK;
 }
 
-/*
- * Moves what no reader holds; the writer goes on meanwhile. True where that was all. What goes
- * wrong will go wrong again, or better, the next time: a commit doesn't depend on it.
- */
-static bool move_log(sqlite3 *db)
+/* Moves what no reader holds; the writer goes on meanwhile. */
+static enum sl_checkpointer_outcome move_log(sqlite3 *db)
 {
     int log = 0;
     int moved = 0;
+    int code = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, &log, &moved);
 
-    return sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, &log, &moved) ==
-               SQLITE_OK &&
-           moved == log;
+    if (code == SQLITE_OK)
+        return moved == log ? SL_CHECKPOINTER_THROUGH : SL_CHECKPOINTER_LATER;
+    return sqlite3_extended_errcode(db) == SQLITE_IOERR_FSYNC ? SL_CHECKPOINTER_SPOILED
+                                                              : SL_CHECKPOINTER_LATER;
+}
+
+/*
+ * SQLite syncs the database only where it comes to the log's end, which a writer that goes on moves
+ * away: all of it would be left to the writer.
+ */
+static enum sl_checkpointer_outcome sync_database(sqlite3 *db)
+{
+    sqlite3_file *file = NULL;
+
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK)
+        return SL_CHECKPOINTER_LATER;
+    return file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) == SQLITE_OK ? SL_CHECKPOINTER_THROUGH
+                                                                        : SL_CHECKPOINTER_SPOILED;
+}
+
+static enum sl_checkpointer_outcome move_twice(sqlite3 *db)
+{
+    enum sl_checkpointer_outcome outcome = SL_CHECKPOINTER_THROUGH;
+
+    for (int i = 0; i < 2 && outcome == SL_CHECKPOINTER_THROUGH; i++) {
+        outcome = move_log(db);
+        if (outcome == SL_CHECKPOINTER_THROUGH)
+            outcome = sync_database(db);
+    }
+    return outcome;
 }
 
 static void *run(void *argument)
@@ -48,10 +73,10 @@ static void *run(void *argument)
         }
         (void)pthread_mutex_unlock(&self->lock);
 
-        bool through = move_log(self->db) && move_log(self->db);
+        enum sl_checkpointer_outcome outcome = move_twice(self->db);
 
         (void)pthread_mutex_lock(&self->lock);
-        self->through = through;
+        self->outcome = outcome;
         self->state = SL_CHECKPOINTER_DONE;
         (void)pthread_cond_broadcast(&self->changed);
     }
@@ -102,7 +127,7 @@ void sl_checkpointer_open(struct sl_checkpointer *self, sqlite3 *writer, const c
 }
 
 /* Asks the thread, unless it was asked. True where it is done, as far as it came. */
-static bool ask(struct sl_checkpointer *self, bool behind, bool *through)
+static bool ask(struct sl_checkpointer *self, bool behind, enum sl_checkpointer_outcome *outcome)
 {
     (void)pthread_mutex_lock(&self->lock);
     if (self->state == SL_CHECKPOINTER_DONE && self->anew)
@@ -117,7 +142,7 @@ static bool ask(struct sl_checkpointer *self, bool behind, bool *through)
 
     bool done = self->state == SL_CHECKPOINTER_DONE;
 
-    *through = self->through;
+    *outcome = self->outcome;
     if (done)
         self->state = SL_CHECKPOINTER_RESTS;
     (void)pthread_mutex_unlock(&self->lock);
@@ -126,37 +151,45 @@ static bool ask(struct sl_checkpointer *self, bool behind, bool *through)
 
 void sl_checkpointer_turn(struct sl_checkpointer *self)
 {
-    bool through = false;
+    enum sl_checkpointer_outcome outcome = SL_CHECKPOINTER_THROUGH;
 
-    if (self->writer == NULL || self->log < self->next)
+    if (self->writer == NULL || self->spoiled || self->log < self->next)
         return;
     if (self->since == 0)
         self->since = self->log;
 
     bool behind = self->log - self->since >= self->pages;
 
-    if (!start(self))
-        through = true;
-    else if (!ask(self, behind, &through))
+    if (start(self) && !ask(self, behind, &outcome))
         return;
     self->next = self->log + self->pages / PARTS + 1;
-    if (through || behind) {
-        (void)move_log(self->writer);
+    if (outcome == SL_CHECKPOINTER_THROUGH || (outcome == SL_CHECKPOINTER_LATER && behind)) {
+        outcome = move_log(self->writer);
         self->since = 0;
     }
+    self->spoiled = outcome == SL_CHECKPOINTER_SPOILED;
+}
+
+static void stop(struct sl_checkpointer *self)
+{
+    (void)pthread_mutex_lock(&self->lock);
+    self->stop = true;
+    (void)pthread_cond_broadcast(&self->changed);
+    (void)pthread_mutex_unlock(&self->lock);
+    (void)pthread_join(self->thread, NULL);
+    self->running = false;
+    if (self->outcome == SL_CHECKPOINTER_SPOILED)
+        self->spoiled = true;
 }
 
 void sl_checkpointer_close(struct sl_checkpointer *self)
 {
+    if (self->running)
+        stop(self);
+    if (self->spoiled)
+        (void)sqlite3_db_config(self->writer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (self->db == NULL)
         return;
-    if (self->running) {
-        (void)pthread_mutex_lock(&self->lock);
-        self->stop = true;
-        (void)pthread_cond_broadcast(&self->changed);
-        (void)pthread_mutex_unlock(&self->lock);
-        (void)pthread_join(self->thread, NULL);
-    }
 
     int code = sqlite3_close(self->db);
 

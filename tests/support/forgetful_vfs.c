@@ -49,7 +49,7 @@ struct sl_forgetful {
     int64_t cut_at;
     bool off;
     bool lies;
-    sl_forgetful_hook *before_sync;
+    sl_forgetful_hook *before;
     void *ctx;
 };
 
@@ -239,8 +239,20 @@ static int file_read(sqlite3_file *handle, void *to, int len, sqlite3_int64 at)
     return leave(self, got == wanted ? SQLITE_OK : SQLITE_IOERR_SHORT_READ);
 }
 
+/* The hook is set while there are no threads. */
+static bool may(sqlite3_file *handle, bool syncs)
+{
+    const struct handle *self = (const struct handle *)handle;
+    sl_forgetful_hook *hook = self->disk->before;
+
+    return !hook || hook(self->disk->ctx, self->at->name, syncs);
+}
+
 static int file_write(sqlite3_file *handle, const void *from, int len, sqlite3_int64 at)
 {
+    if (!may(handle, false))
+        return SQLITE_FULL;
+
     struct handle *self = enter(handle);
     bool was_off = self->disk->off;
     bool goes = power_goes(self->disk);
@@ -283,13 +295,11 @@ static void sync_folder(struct sl_forgetful *disk)
 
 static int file_sync(sqlite3_file *handle, int flags)
 {
-    struct handle *self = (struct handle *)handle;
-    sl_forgetful_hook *hook = self->disk->before_sync; /* set before there are threads */
-
     (void)flags;
-    if (hook && !hook(self->disk->ctx, self->at->name))
+    if (!may(handle, true))
         return SQLITE_IOERR_FSYNC;
-    self = enter(handle);
+
+    struct handle *self = enter(handle);
     if (power_goes(self->disk))
         return leave(self, SQLITE_IOERR_FSYNC);
     if (self->disk->lies)
@@ -361,18 +371,14 @@ static int file_character(sqlite3_file *handle)
 static int shm_map(sqlite3_file *handle, int region, int size, int extend, void volatile **to)
 {
     struct handle *self = enter(handle);
+    void **at = region < REGIONS_MAX ? &self->at->regions[region] : NULL;
 
-    *to = NULL;
-    if (self->disk->off)
-        return leave(self, SQLITE_IOERR_SHMMAP);
-    if (region >= REGIONS_MAX)
-        return leave(self, SQLITE_NOMEM);
-    if (!self->at->regions[region] && extend) {
-        self->at->regions[region] = need(sqlite3_malloc(size));
-        memset(self->at->regions[region], 0, (size_t)size);
+    if (at && !*at && extend && !self->disk->off) {
+        *at = need(sqlite3_malloc(size));
+        memset(*at, 0, (size_t)size);
     }
-    *to = self->at->regions[region];
-    return leave(self, SQLITE_OK);
+    *to = at && !self->disk->off ? *at : NULL;
+    return leave(self, self->disk->off ? SQLITE_IOERR_SHMMAP : at ? SQLITE_OK : SQLITE_NOMEM);
 }
 
 static int shm_lock(sqlite3_file *handle, int at, int count, int flags)
@@ -457,28 +463,24 @@ static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     return code;
 }
 
-static int delete_here(struct sl_forgetful *disk, const char *name, int also_folder)
-{
-    struct file *file = find_file(disk, name);
-
-    if (power_goes(disk))
-        return SQLITE_IOERR_DELETE;
-    if (!file || !file->there)
-        return SQLITE_IOERR_DELETE_NOENT;
-    file->there = false;
-    resize(&file->seen, 0);
-    remember(file, (struct change){.truncates = true, .at = 0});
-    if (also_folder && !disk->lies)
-        sync_folder(disk);
-    return SQLITE_OK;
-}
-
 static int disk_delete(sqlite3_vfs *vfs, const char *name, int also_folder)
 {
     struct sl_forgetful *disk = vfs->pAppData;
+    int code = SQLITE_OK;
 
     (void)pthread_mutex_lock(&disk->lock);
-    int code = delete_here(disk, name, also_folder);
+    struct file *file = find_file(disk, name);
+    if (power_goes(disk)) {
+        code = SQLITE_IOERR_DELETE;
+    } else if (!file || !file->there) {
+        code = SQLITE_IOERR_DELETE_NOENT;
+    } else {
+        file->there = false;
+        resize(&file->seen, 0);
+        remember(file, (struct change){.truncates = true, .at = 0});
+        if (also_folder && !disk->lies)
+            sync_folder(disk);
+    }
     (void)pthread_mutex_unlock(&disk->lock);
     return code;
 }
@@ -526,8 +528,6 @@ struct sl_forgetful *sl_forgetful_new(void)
     int size = (int)sizeof(struct handle);
 
     disk->base = need(sqlite3_vfs_find(NULL));
-    if (pthread_mutex_init(&disk->lock, NULL) != 0)
-        abort();
     disk->random = 1;
     disk->vfs = (sqlite3_vfs){
         .iVersion = 1,
@@ -543,7 +543,8 @@ struct sl_forgetful *sl_forgetful_new(void)
         .xSleep = disk_sleep,
         .xCurrentTime = disk_time,
     };
-    if (sqlite3_vfs_register(&disk->vfs, 1) != SQLITE_OK)
+    if (pthread_mutex_init(&disk->lock, NULL) != 0 ||
+        sqlite3_vfs_register(&disk->vfs, 1) != SQLITE_OK)
         abort();
     return disk;
 }
@@ -564,7 +565,7 @@ void sl_forgetful_clear(struct sl_forgetful *disk, uint32_t seed)
     disk->random = seed;
     disk->off = false;
     disk->lies = false;
-    disk->before_sync = NULL;
+    disk->before = NULL;
     sl_forgetful_cut_at(disk, 0);
 }
 
@@ -592,8 +593,8 @@ void sl_forgetful_lie(struct sl_forgetful *disk, bool lies)
     disk->lies = lies;
 }
 
-void sl_forgetful_before_sync(struct sl_forgetful *disk, sl_forgetful_hook *hook, void *ctx)
+void sl_forgetful_before(struct sl_forgetful *disk, sl_forgetful_hook *hook, void *ctx)
 {
-    disk->before_sync = hook;
+    disk->before = hook;
     disk->ctx = ctx;
 }

@@ -51,11 +51,11 @@ void sl_forgetful_power_on(struct sl_forgetful *disk);
 void sl_forgetful_lie(struct sl_forgetful *disk, bool lies);
 
 /*
- * Is called before each sync, from now until the disk is cleared, by whatever thread syncs `name`;
- * where it says false, the sync fails. It may wait: nothing is locked meanwhile.
+ * Is called before each write and sync of `name`, from now until the disk is cleared, by whatever
+ * thread does it; where it says false, that fails. It may wait: nothing is locked meanwhile.
  */
-typedef bool sl_forgetful_hook(void *ctx, const char *name);
-void sl_forgetful_before_sync(struct sl_forgetful *disk, sl_forgetful_hook *hook, void *ctx);
+typedef bool sl_forgetful_hook(void *ctx, const char *name, bool syncs);
+void sl_forgetful_before(struct sl_forgetful *disk, sl_forgetful_hook *hook, void *ctx);
 
 /* A random number below `below`. */
 uint32_t sl_forgetful_draw(struct sl_forgetful *disk, uint32_t below);
