@@ -170,6 +170,8 @@ struct scene {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool arrived;  /* the thread is about to sync the database */
+    int passes;    /* how often it began to go over the log */
+    int synced;    /* how often it synced the database */
     bool released; /* it may */
     bool refuses;  /* the database can't be written, or synced */
     bool at_sync;
@@ -190,6 +192,28 @@ static bool stop_thread(void *ctx, const char *name, bool syncs)
         scene->arrived = true;
         (void)pthread_cond_broadcast(&scene->changed);
         while (!scene->released)
+            (void)pthread_cond_wait(&scene->changed, &scene->lock);
+    }
+    (void)pthread_mutex_unlock(&scene->lock);
+    return true;
+}
+
+/* Each time that the thread goes over the log, the writer makes that longer meanwhile. */
+static bool wait_for_commit(void *ctx, const char *name, bool syncs)
+{
+    struct scene *scene = ctx;
+    bool database = strcmp(name, scene->place->path) == 0;
+
+    if (!syncs || pthread_equal(pthread_self(), scene->writer) != 0)
+        return true;
+    (void)pthread_mutex_lock(&scene->lock);
+    scene->synced += database;
+    if (!database) {
+        int log = scene->log;
+
+        scene->passes++;
+        (void)pthread_cond_broadcast(&scene->changed);
+        while (scene->log == log)
             (void)pthread_cond_wait(&scene->changed, &scene->lock);
     }
     (void)pthread_mutex_unlock(&scene->lock);
@@ -260,6 +284,35 @@ static void test_store_commits_while_a_checkpoint_is_under_way(void **state)
     (void)pthread_mutex_unlock(&scene->lock);
 
     assert_true(count_new_logs(place, COMMITS) > 3);
+    close_file(scene->place);
+}
+
+/* SQLite wouldn't, as the log's end moves on: all of it would be left to the writer. */
+static void test_store_thread_syncs_what_it_moves_beside_commits(void **state)
+{
+    struct scene *scene = *state;
+    int log = 0;
+
+    open_short(scene->place, PAGES);
+    sl_forgetful_before(scene->disk, wait_for_commit, scene);
+    while (log < PAGES)
+        log = put_one(scene->place);
+    (void)put_one(scene->place); /* asks the thread */
+    for (int pass = 1; pass <= 2; pass++) {
+        (void)pthread_mutex_lock(&scene->lock);
+        while (scene->passes < pass)
+            (void)pthread_cond_wait(&scene->changed, &scene->lock);
+        (void)pthread_mutex_unlock(&scene->lock);
+        log = put_one(scene->place);
+        (void)pthread_mutex_lock(&scene->lock);
+        scene->log = log;
+        (void)pthread_cond_broadcast(&scene->changed);
+        (void)pthread_mutex_unlock(&scene->lock);
+    }
+    await_thread(scene->place);
+    assert_int_equal(scene->synced, 2);
+    sl_forgetful_before(scene->disk, NULL, NULL); /* the thread rests */
+    assert_true(put_one(scene->place) < log);     /* the writer moved what was left */
     close_file(scene->place);
 }
 
@@ -381,6 +434,7 @@ int main(void)
         OF_SENSORS(test_store_in_memory_has_no_thread),
         OF_SENSORS(test_store_log_begins_anew_when_a_reader_lets_go_of_it),
         ON_A_DISK(test_store_commits_while_a_checkpoint_is_under_way),
+        ON_A_DISK(test_store_thread_syncs_what_it_moves_beside_commits),
         ON_A_DISK(test_store_log_stays_bounded_where_the_thread_is_slow),
         ON_A_DISK(test_store_commits_though_the_database_has_no_room),
         ON_A_DISK(test_store_moves_nothing_after_a_failed_sync_until_it_is_opened_again),
