@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sqlite.c -- the SQLite engine: transactions, streams, blocks and gaps. The schema stands in
- * schema.c, opening and locking in sqlite_open.c.
+ * schema.c, opening and locking in sqlite_open.c, moving the log in checkpointer.c.
  *
  * Some failures make SQLite roll back on its own (disk full, for one). A statement after that would
  * commit by itself, so everything here looks first whether its transaction is still open.
@@ -166,8 +166,12 @@ static enum sl_status look(struct sl_sqlite_store *self, enum sl_sqlite_statemen
 
 static enum sl_status store_begin(struct sl_store *store)
 {
+    struct sl_sqlite_store *self = self_of(store);
+
+    /* Here and not after a commit, whose readings wait for their acknowledgement. */
+    sl_checkpointer_turn(&self->checkpointer);
     /* No assert that there is none: a disk that fails a rollback can leave one. Then this fails. */
-    return run(self_of(store), SL_SQLITE_BEGIN, SQLITE_OK, "can't begin a transaction");
+    return run(self, SL_SQLITE_BEGIN, SQLITE_OK, "can't begin a transaction");
 }
 
 static void store_rollback(struct sl_store *store)
@@ -455,6 +459,7 @@ static void store_close(struct sl_store *store)
         store_rollback(store);
     for (int i = 0; i < SL_SQLITE_STATEMENTS; i++)
         (void)sqlite3_finalize(self->statements[i]);
+    sl_checkpointer_close(&self->checkpointer);
 
     int code = sqlite3_close(self->db);
 

@@ -2,12 +2,15 @@
 /*
  * sqlite.h -- the SQLite engine's own struct, shared by sqlite.c (what it does with an open
  * database) and sqlite_open.c (how one is opened). Nobody else includes it, but for its tests.
+ *
+ * Threads  The caller's, for everything but the checkpointer, which says itself what is whose.
  */
 #ifndef SL_STORE_SQLITE_H
 #define SL_STORE_SQLITE_H
 
 #include <sqlite3.h>
 
+#include "store/checkpointer.h"
 #include "store/engine.h"
 
 enum { SL_SQLITE_ERROR_SIZE = 512 };
@@ -34,6 +37,7 @@ struct sl_sqlite_store {
     struct sl_store store; /* first: the engine's functions cast back */
     sqlite3 *db;
     sqlite3_stmt *statements[SL_SQLITE_STATEMENTS];
+    struct sl_checkpointer checkpointer; /* all zeros for a store in memory */
     int lock_fd;        /* FILE.lock, held while the store is open; -1 for a store in memory */
     int64_t latest_us;  /* greatest received time so far; received times never fall below it */
     int64_t next_block; /* the key of the next block */

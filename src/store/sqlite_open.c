@@ -324,8 +324,8 @@ static enum sl_status upgrade_tables(const struct opening *opening)
 
 /*
  * Settings of this connection. FULL syncs the write-ahead log at every commit: an acknowledged
- * reading survives a power cut. 4,000 pages are 16 MB between two checkpoints, and the log file is
- * cut back to 64 MB after a reader made it longer. What SQLite keeps aside stays in memory: a
+ * reading survives a power cut. The log is moved into the database by checkpointer.h, and its file
+ * is cut back to 64 MB after a reader made it longer. What SQLite keeps aside stays in memory: a
  * server that is confined has no folder for it.
  */
 static enum sl_status configure(const struct opening *opening, bool file)
@@ -338,7 +338,7 @@ static enum sl_status configure(const struct opening *opening, bool file)
         status = execute(opening, "PRAGMA synchronous = FULL;"
                                   "PRAGMA foreign_keys = ON;"
                                   "PRAGMA temp_store = MEMORY;"
-                                  "PRAGMA wal_autocheckpoint = 4000;"
+                                  "PRAGMA wal_autocheckpoint = 0;"
                                   "PRAGMA journal_size_limit = 67108864");
     if (status == SL_OK && opening->fresh)
         status = make_tables(opening);
@@ -349,6 +349,8 @@ static enum sl_status configure(const struct opening *opening, bool file)
         if (status != SL_OK)
             status = say_sqlite(opening, status);
     }
+    if (status == SL_OK && file)
+        sl_checkpointer_open(&opening->self->checkpointer, opening->self->db, opening->path);
     return status;
 }
 

@@ -9,7 +9,8 @@
  * are stored (block.h), so that the one thread that commits does as little as it can.
  *
  * Memory   A store is made by its engine's open function and freed by sl_store_close().
- * Threads  One thread at a time (the committer).
+ * Threads  One thread at a time (the committer). The SQLite engine has one of its own beside that
+ *          (checkpointer.h), which ends in sl_store_close().
  */
 #ifndef SL_STORE_STORE_H
 #define SL_STORE_STORE_H

@@ -2,11 +2,14 @@
 /* forgetful_vfs.c -- see forgetful_vfs.h. */
 #include "support/forgetful_vfs.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <sqlite3.h>
+
+#include "support/forgetful_locks.h"
 
 enum { SECTOR = 512, PAGE_SECTOR = 4096, NAME_SIZE = 512, REGIONS_MAX = 16 };
 
@@ -33,17 +36,21 @@ struct file {
     struct change *first; /* oldest */
     struct change *last;
     void *regions[REGIONS_MAX]; /* shared memory of a write-ahead log's index */
+    struct sl_forgetful_locks locks;
 };
 
 struct sl_forgetful {
     sqlite3_vfs vfs;
     sqlite3_vfs *base;
+    pthread_mutex_t lock; /* around everything below */
     struct file files[SL_FORGETFUL_FILES];
     uint32_t random;
     int64_t operations;
     int64_t cut_at;
     bool off;
     bool lies;
+    sl_forgetful_hook *before;
+    void *ctx;
 };
 
 /* SQLite's handle of one of our files. */
@@ -51,6 +58,7 @@ struct handle {
     sqlite3_file file; /* first */
     struct sl_forgetful *disk;
     struct file *at;
+    struct sl_forgetful_held held;
 };
 
 static void *need(void *memory)
@@ -199,57 +207,77 @@ static bool power_goes(struct sl_forgetful *disk)
 
 /* --- the functions of a file --- */
 
-static int file_close(sqlite3_file *file)
+static struct handle *enter(sqlite3_file *handle)
 {
-    (void)file;
-    return SQLITE_OK;
+    struct handle *self = (struct handle *)handle;
+
+    (void)pthread_mutex_lock(&self->disk->lock);
+    return self;
+}
+
+static int leave(const struct handle *self, int code)
+{
+    (void)pthread_mutex_unlock(&self->disk->lock);
+    return code;
 }
 
 static int file_read(sqlite3_file *handle, void *to, int len, sqlite3_int64 at)
 {
-    const struct handle *self = (const struct handle *)handle;
+    const struct handle *self = enter(handle);
     const struct image *seen = &self->at->seen;
     size_t wanted = (size_t)len;
     size_t from = (size_t)at;
 
     if (self->disk->off)
-        return SQLITE_IOERR_READ;
+        return leave(self, SQLITE_IOERR_READ);
     size_t got = from >= seen->size ? 0 : seen->size - from;
     if (got > wanted)
         got = wanted;
     if (got > 0)
         memcpy(to, seen->bytes + from, got);
     memset((unsigned char *)to + got, 0, wanted - got);
-    return got == wanted ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
+    return leave(self, got == wanted ? SQLITE_OK : SQLITE_IOERR_SHORT_READ);
+}
+
+/* The hook is set while there are no threads. */
+static bool may(sqlite3_file *handle, bool syncs)
+{
+    const struct handle *self = (const struct handle *)handle;
+    sl_forgetful_hook *hook = self->disk->before;
+
+    return !hook || hook(self->disk->ctx, self->at->name, syncs);
 }
 
 static int file_write(sqlite3_file *handle, const void *from, int len, sqlite3_int64 at)
 {
-    struct handle *self = (struct handle *)handle;
+    if (!may(handle, false))
+        return SQLITE_FULL;
+
+    struct handle *self = enter(handle);
     bool was_off = self->disk->off;
     bool goes = power_goes(self->disk);
 
     if (was_off)
-        return SQLITE_IOERR_WRITE;
+        return leave(self, SQLITE_IOERR_WRITE);
     struct change change = {.at = (size_t)at, .len = (size_t)len};
     change.bytes = need(malloc(change.len + 1));
     memcpy(change.bytes, from, change.len);
     remember(self->at, change);
     put(&self->at->seen, change.at, change.bytes, change.len);
-    return goes ? SQLITE_IOERR_WRITE : SQLITE_OK;
+    return leave(self, goes ? SQLITE_IOERR_WRITE : SQLITE_OK);
 }
 
 static int file_truncate(sqlite3_file *handle, sqlite3_int64 size)
 {
-    struct handle *self = (struct handle *)handle;
+    struct handle *self = enter(handle);
     bool was_off = self->disk->off;
     bool goes = power_goes(self->disk);
 
     if (was_off)
-        return SQLITE_IOERR_TRUNCATE;
+        return leave(self, SQLITE_IOERR_TRUNCATE);
     remember(self->at, (struct change){.truncates = true, .at = (size_t)size});
     resize(&self->at->seen, (size_t)size);
-    return goes ? SQLITE_IOERR_TRUNCATE : SQLITE_OK;
+    return leave(self, goes ? SQLITE_IOERR_TRUNCATE : SQLITE_OK);
 }
 
 /* What fsync() of the folder does: names made and names removed are safe. */
@@ -267,35 +295,50 @@ static void sync_folder(struct sl_forgetful *disk)
 
 static int file_sync(sqlite3_file *handle, int flags)
 {
-    struct handle *self = (struct handle *)handle;
-
     (void)flags;
-    if (power_goes(self->disk))
+    if (!may(handle, true))
         return SQLITE_IOERR_FSYNC;
+
+    struct handle *self = enter(handle);
+    if (power_goes(self->disk))
+        return leave(self, SQLITE_IOERR_FSYNC);
     if (self->disk->lies)
-        return SQLITE_OK;
+        return leave(self, SQLITE_OK);
     copy_image(&self->at->safe, &self->at->seen);
     free_changes(self->at);
     /* SQLite's own VFS syncs the folder with the first sync of a file that it made (os_unix.c,
        UNIXFILE_DIRSYNC). */
     if (!self->at->safe_there)
         sync_folder(self->disk);
-    return SQLITE_OK;
+    return leave(self, SQLITE_OK);
 }
 
 static int file_size(sqlite3_file *handle, sqlite3_int64 *size)
 {
-    const struct handle *self = (const struct handle *)handle;
+    const struct handle *self = enter(handle);
 
     *size = (sqlite3_int64)self->at->seen.size;
-    return self->disk->off ? SQLITE_IOERR_FSTAT : SQLITE_OK;
+    return leave(self, self->disk->off ? SQLITE_IOERR_FSTAT : SQLITE_OK);
 }
 
 static int file_lock(sqlite3_file *handle, int level)
 {
-    (void)handle;
-    (void)level;
-    return SQLITE_OK;
+    struct handle *self = enter(handle);
+
+    return leave(self, sl_forgetful_lock_file(&self->at->locks, &self->held, level));
+}
+
+static int file_unlock(sqlite3_file *handle, int level)
+{
+    struct handle *self = enter(handle);
+
+    sl_forgetful_unlock_file(&self->at->locks, &self->held, level);
+    return leave(self, SQLITE_OK);
+}
+
+static int file_close(sqlite3_file *file)
+{
+    return file_unlock(file, SQLITE_LOCK_NONE);
 }
 
 static int file_reserved(sqlite3_file *handle, int *reserved)
@@ -327,42 +370,38 @@ static int file_character(sqlite3_file *handle)
 
 static int shm_map(sqlite3_file *handle, int region, int size, int extend, void volatile **to)
 {
-    struct handle *self = (struct handle *)handle;
+    struct handle *self = enter(handle);
+    void **at = region < REGIONS_MAX ? &self->at->regions[region] : NULL;
 
-    *to = NULL;
-    if (self->disk->off)
-        return SQLITE_IOERR_SHMMAP;
-    if (region >= REGIONS_MAX)
-        return SQLITE_NOMEM;
-    if (!self->at->regions[region] && extend) {
-        self->at->regions[region] = need(sqlite3_malloc(size));
-        memset(self->at->regions[region], 0, (size_t)size);
+    if (at && !*at && extend && !self->disk->off) {
+        *at = need(sqlite3_malloc(size));
+        memset(*at, 0, (size_t)size);
     }
-    *to = self->at->regions[region];
-    return SQLITE_OK;
+    *to = at && !self->disk->off ? *at : NULL;
+    return leave(self, self->disk->off ? SQLITE_IOERR_SHMMAP : at ? SQLITE_OK : SQLITE_NOMEM);
 }
 
 static int shm_lock(sqlite3_file *handle, int at, int count, int flags)
 {
-    (void)handle;
-    (void)at;
-    (void)count;
-    (void)flags;
-    return SQLITE_OK;
+    struct handle *self = enter(handle);
+    unsigned bits = ((1U << count) - 1) << at;
+
+    return leave(self, sl_forgetful_lock_shm(&self->at->locks, &self->held, bits, flags));
 }
 
 static void shm_barrier(sqlite3_file *handle)
 {
-    (void)handle;
+    (void)leave(enter(handle), SQLITE_OK);
 }
 
 static int shm_unmap(sqlite3_file *handle, int deletes)
 {
-    struct handle *self = (struct handle *)handle;
+    struct handle *self = enter(handle);
 
+    (void)sl_forgetful_lock_shm(&self->at->locks, &self->held, ~0U, SQLITE_SHM_UNLOCK);
     if (deletes)
         free_regions(self->at);
-    return SQLITE_OK;
+    return leave(self, SQLITE_OK);
 }
 
 static const sqlite3_io_methods file_methods = {
@@ -374,7 +413,7 @@ static const sqlite3_io_methods file_methods = {
     .xSync = file_sync,
     .xFileSize = file_size,
     .xLock = file_lock,
-    .xUnlock = file_lock,
+    .xUnlock = file_unlock,
     .xCheckReservedLock = file_reserved,
     .xFileControl = file_control,
     .xSectorSize = file_sector,
@@ -387,15 +426,9 @@ static const sqlite3_io_methods file_methods = {
 
 /* --- the functions of the disk --- */
 
-static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
-                     int *out_flags)
+static int open_here(struct sl_forgetful *disk, const char *name, struct handle *handle, int flags)
 {
-    struct sl_forgetful *disk = vfs->pAppData;
-    struct handle *handle = (struct handle *)file;
-
-    if (!name)
-        return disk->base->xOpen(disk->base, name, file, flags, out_flags);
-    handle->file.pMethods = NULL;
+    *handle = (struct handle){0};
     if (disk->off)
         return SQLITE_CANTOPEN;
     struct file *found = find_file(disk, name);
@@ -411,35 +444,58 @@ static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     handle->disk = disk;
     handle->at = found;
     handle->file.pMethods = &file_methods;
+    return SQLITE_OK;
+}
+
+static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
+                     int *out_flags)
+{
+    struct sl_forgetful *disk = vfs->pAppData;
+    int code;
+
+    if (!name)
+        return disk->base->xOpen(disk->base, name, file, flags, out_flags);
+    (void)pthread_mutex_lock(&disk->lock);
+    code = open_here(disk, name, (struct handle *)file, flags);
+    (void)pthread_mutex_unlock(&disk->lock);
     if (out_flags)
         *out_flags = flags;
-    return SQLITE_OK;
+    return code;
 }
 
 static int disk_delete(sqlite3_vfs *vfs, const char *name, int also_folder)
 {
     struct sl_forgetful *disk = vfs->pAppData;
-    struct file *file = find_file(disk, name);
+    int code = SQLITE_OK;
 
-    if (power_goes(disk))
-        return SQLITE_IOERR_DELETE;
-    if (!file || !file->there)
-        return SQLITE_IOERR_DELETE_NOENT;
-    file->there = false;
-    resize(&file->seen, 0);
-    remember(file, (struct change){.truncates = true, .at = 0});
-    if (also_folder && !disk->lies)
-        sync_folder(disk);
-    return SQLITE_OK;
+    (void)pthread_mutex_lock(&disk->lock);
+    struct file *file = find_file(disk, name);
+    if (power_goes(disk)) {
+        code = SQLITE_IOERR_DELETE;
+    } else if (!file || !file->there) {
+        code = SQLITE_IOERR_DELETE_NOENT;
+    } else {
+        file->there = false;
+        resize(&file->seen, 0);
+        remember(file, (struct change){.truncates = true, .at = 0});
+        if (also_folder && !disk->lies)
+            sync_folder(disk);
+    }
+    (void)pthread_mutex_unlock(&disk->lock);
+    return code;
 }
 
 static int disk_access(sqlite3_vfs *vfs, const char *name, int flags, int *answer)
 {
     struct sl_forgetful *disk = vfs->pAppData;
+
+    (void)pthread_mutex_lock(&disk->lock);
     const struct file *file = find_file(disk, name);
+    int code = disk->off ? SQLITE_IOERR_ACCESS : SQLITE_OK;
 
     *answer = file && file->there && (flags != SQLITE_ACCESS_EXISTS || file->seen.size > 0);
-    return disk->off ? SQLITE_IOERR_ACCESS : SQLITE_OK;
+    (void)pthread_mutex_unlock(&disk->lock);
+    return code;
 }
 
 static int disk_full_name(sqlite3_vfs *vfs, const char *name, int size, char *out)
@@ -456,22 +512,14 @@ static int disk_randomness(sqlite3_vfs *vfs, int size, char *out)
 
 static int disk_sleep(sqlite3_vfs *vfs, int microseconds)
 {
-    (void)vfs;
-    return microseconds; /* nobody else is there to be waited for */
+    struct sl_forgetful *disk = vfs->pAppData;
+    return disk->base->xSleep(disk->base, microseconds);
 }
 
 static int disk_time(sqlite3_vfs *vfs, double *now)
 {
     struct sl_forgetful *disk = vfs->pAppData;
     return disk->base->xCurrentTime(disk->base, now);
-}
-
-static int disk_error(sqlite3_vfs *vfs, int size, char *out)
-{
-    (void)vfs;
-    (void)size;
-    (void)out;
-    return 0;
 }
 
 struct sl_forgetful *sl_forgetful_new(void)
@@ -494,9 +542,9 @@ struct sl_forgetful *sl_forgetful_new(void)
         .xRandomness = disk_randomness,
         .xSleep = disk_sleep,
         .xCurrentTime = disk_time,
-        .xGetLastError = disk_error,
     };
-    if (sqlite3_vfs_register(&disk->vfs, 1) != SQLITE_OK)
+    if (pthread_mutex_init(&disk->lock, NULL) != 0 ||
+        sqlite3_vfs_register(&disk->vfs, 1) != SQLITE_OK)
         abort();
     return disk;
 }
@@ -506,6 +554,7 @@ void sl_forgetful_free(struct sl_forgetful *disk)
     sl_forgetful_clear(disk, 1);
     if (sqlite3_vfs_unregister(&disk->vfs) != SQLITE_OK)
         abort();
+    (void)pthread_mutex_destroy(&disk->lock);
     free(disk);
 }
 
@@ -516,6 +565,7 @@ void sl_forgetful_clear(struct sl_forgetful *disk, uint32_t seed)
     disk->random = seed;
     disk->off = false;
     disk->lies = false;
+    disk->before = NULL;
     sl_forgetful_cut_at(disk, 0);
 }
 
@@ -541,4 +591,10 @@ void sl_forgetful_power_on(struct sl_forgetful *disk)
 void sl_forgetful_lie(struct sl_forgetful *disk, bool lies)
 {
     disk->lies = lies;
+}
+
+void sl_forgetful_before(struct sl_forgetful *disk, sl_forgetful_hook *hook, void *ctx)
+{
+    disk->before = hook;
+    disk->ctx = ctx;
 }

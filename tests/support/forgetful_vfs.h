@@ -14,9 +14,9 @@
  * disks).
  *
  * Memory   sl_forgetful_new() to sl_forgetful_free(). Files of some megabytes.
- * Limits   One connection writes at a time: locks are granted to everybody. SL_FORGETFUL_FILES
- *          files.
- * Threads  One.
+ * Limits   SL_FORGETFUL_FILES files. Locks keep the connections of this process apart.
+ * Threads  SQLite's calls may come from any; the functions below are for one, with nothing open
+ *          beside it.
  */
 #ifndef SL_TESTS_SUPPORT_FORGETFUL_VFS_H
 #define SL_TESTS_SUPPORT_FORGETFUL_VFS_H
@@ -49,6 +49,13 @@ void sl_forgetful_power_on(struct sl_forgetful *disk);
 
 /* From now on a sync says that it was done and does nothing. */
 void sl_forgetful_lie(struct sl_forgetful *disk, bool lies);
+
+/*
+ * Is called before each write and sync of `name`, from now until the disk is cleared, by whatever
+ * thread does it; where it says false, that fails. It may wait: nothing is locked meanwhile.
+ */
+typedef bool sl_forgetful_hook(void *ctx, const char *name, bool syncs);
+void sl_forgetful_before(struct sl_forgetful *disk, sl_forgetful_hook *hook, void *ctx);
 
 /* A random number below `below`. */
 uint32_t sl_forgetful_draw(struct sl_forgetful *disk, uint32_t below);

@@ -58,11 +58,11 @@ static enum sl_status open_here(const struct scene *scene, struct sl_store **sto
     if (status != SL_OK)
         return status;
 
-    sqlite3 *db = ((struct sl_sqlite_store *)*store)->db;
+    struct sl_sqlite_store *self = (struct sl_sqlite_store *)*store;
 
-    (void)sqlite3_wal_autocheckpoint(db, CHECKPOINT_PAGES);
+    self->checkpointer.pages = self->checkpointer.next = CHECKPOINT_PAGES;
     if (scene->unsynced)
-        (void)sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
+        (void)sqlite3_exec(self->db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
     return SL_OK;
 }
 
