@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-enum { BUSY_TIMEOUT_MS = 5000, PARTS = 16 };
+enum { BUSY_TIMEOUT_MS = 5000, PARTS = 16, PASSES = 2 };
 
 /* After each commit that made the log longer, in the writer's thread. */
 static int note_log(void *ctx, sqlite3 *writer, const char *name, int pages)
@@ -16,21 +16,28 @@ static int note_log(void *ctx, sqlite3 *writer, const char *name, int pages)
     if (pages <= self->log) {
         self->next = self->pages;
         self->since = 0;
+        self->moved = 0;
+        self->passes = 0;
         self->anew = true;
     }
     self->log = pages;
     return SQLITE_OK;
 }
 
-/* Moves what no reader holds; the writer goes on meanwhile. */
-static enum sl_checkpointer_outcome move_log(sqlite3 *db)
+/*
+ * Moves what no reader holds; the writer goes on meanwhile. `*moved`: how many of the log's pages
+ * were moved by now, where that isn't known it's left as it is.
+ */
+static enum sl_checkpointer_outcome move_log(sqlite3 *db, int *moved)
 {
     int log = 0;
-    int moved = 0;
-    int code = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, &log, &moved);
+    int done = 0;
+    int code = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, &log, &done);
 
     if (code == SQLITE_OK)
-        return moved == log ? SL_CHECKPOINTER_THROUGH : SL_CHECKPOINTER_LATER;
+        *moved = done;
+    if (code == SQLITE_OK)
+        return done == log ? SL_CHECKPOINTER_THROUGH : SL_CHECKPOINTER_LATER;
     return sqlite3_extended_errcode(db) == SQLITE_IOERR_FSYNC ? SL_CHECKPOINTER_SPOILED
                                                               : SL_CHECKPOINTER_LATER;
 }
@@ -49,18 +56,6 @@ static enum sl_checkpointer_outcome sync_database(sqlite3 *db)
                                                                         : SL_CHECKPOINTER_SPOILED;
 }
 
-static enum sl_checkpointer_outcome move_twice(sqlite3 *db)
-{
-    enum sl_checkpointer_outcome outcome = SL_CHECKPOINTER_THROUGH;
-
-    for (int i = 0; i < 2 && outcome == SL_CHECKPOINTER_THROUGH; i++) {
-        outcome = move_log(db);
-        if (outcome == SL_CHECKPOINTER_THROUGH)
-            outcome = sync_database(db);
-    }
-    return outcome;
-}
-
 static void *run(void *argument)
 {
     struct sl_checkpointer *self = argument;
@@ -73,10 +68,14 @@ static void *run(void *argument)
         }
         (void)pthread_mutex_unlock(&self->lock);
 
-        enum sl_checkpointer_outcome outcome = move_twice(self->db);
+        int moved = 0;
+        enum sl_checkpointer_outcome outcome = move_log(self->db, &moved);
 
+        if (outcome == SL_CHECKPOINTER_THROUGH)
+            outcome = sync_database(self->db);
         (void)pthread_mutex_lock(&self->lock);
         self->outcome = outcome;
+        self->thread_moved = moved;
         self->state = SL_CHECKPOINTER_DONE;
         (void)pthread_cond_broadcast(&self->changed);
     }
@@ -126,13 +125,17 @@ void sl_checkpointer_open(struct sl_checkpointer *self, sqlite3 *writer, const c
     (void)pthread_mutex_destroy(&self->lock);
 }
 
-/* Asks the thread, unless it was asked. True where it is done, as far as it came. */
+/*
+ * Asks the thread, unless it was asked. True where it is done, as far as it came: then `outcome` and
+ * self->moved say how far.
+ */
 static bool ask(struct sl_checkpointer *self, bool behind, enum sl_checkpointer_outcome *outcome)
 {
     (void)pthread_mutex_lock(&self->lock);
     if (self->state == SL_CHECKPOINTER_DONE && self->anew)
         self->state = SL_CHECKPOINTER_RESTS; /* that was another log */
     if (self->state == SL_CHECKPOINTER_RESTS) {
+        assert(self->log > self->moved); /* or SQLite could lose a commit: see the header */
         self->state = SL_CHECKPOINTER_ASKED;
         self->anew = false;
         (void)pthread_cond_broadcast(&self->changed);
@@ -142,32 +145,52 @@ static bool ask(struct sl_checkpointer *self, bool behind, enum sl_checkpointer_
 
     bool done = self->state == SL_CHECKPOINTER_DONE;
 
-    *outcome = self->outcome;
-    if (done)
+    if (done) {
+        *outcome = self->outcome;
+        self->moved = self->thread_moved;
         self->state = SL_CHECKPOINTER_RESTS;
+    }
     (void)pthread_mutex_unlock(&self->lock);
     return done;
 }
 
-void sl_checkpointer_turn(struct sl_checkpointer *self)
+/* The writer moves what is left, while nobody else writes or moves. */
+static enum sl_checkpointer_outcome move_rest(struct sl_checkpointer *self)
+{
+    self->since = 0;
+    self->passes = 0;
+    return self->log > self->moved ? move_log(self->writer, &self->moved) : SL_CHECKPOINTER_THROUGH;
+}
+
+/* What is due; without a thread all of it is left to the writer. */
+static enum sl_checkpointer_outcome move_some(struct sl_checkpointer *self)
 {
     enum sl_checkpointer_outcome outcome = SL_CHECKPOINTER_THROUGH;
-
-    if (self->writer == NULL || self->spoiled || self->log < self->next)
-        return;
-    if (self->since == 0)
-        self->since = self->log;
-
     bool behind = self->log - self->since >= self->pages;
 
-    if (start(self) && !ask(self, behind, &outcome))
-        return;
-    self->next = self->log + self->pages / PARTS + 1;
-    if (outcome == SL_CHECKPOINTER_THROUGH || (outcome == SL_CHECKPOINTER_LATER && behind)) {
-        outcome = move_log(self->writer);
-        self->since = 0;
+    if (start(self)) {
+        if (!ask(self, behind, &outcome))
+            return SL_CHECKPOINTER_LATER;
+        if (outcome == SL_CHECKPOINTER_THROUGH && !behind && ++self->passes < PASSES &&
+            self->log - self->moved > self->pages / PARTS) {
+            (void)ask(self, false, &outcome); /* what came meanwhile is much: it goes over it */
+            return SL_CHECKPOINTER_LATER;
+        }
     }
-    self->spoiled = outcome == SL_CHECKPOINTER_SPOILED;
+    self->next = self->log + self->pages / PARTS + 1;
+    if (outcome == SL_CHECKPOINTER_THROUGH || (outcome == SL_CHECKPOINTER_LATER && behind))
+        return move_rest(self);
+    return outcome;
+}
+
+enum sl_status sl_checkpointer_turn(struct sl_checkpointer *self)
+{
+    if (!self->spoiled && self->writer != NULL && self->log >= self->next) {
+        if (self->since == 0)
+            self->since = self->log;
+        self->spoiled = move_some(self) == SL_CHECKPOINTER_SPOILED;
+    }
+    return self->spoiled ? SL_IO : SL_OK;
 }
 
 static void stop(struct sl_checkpointer *self)

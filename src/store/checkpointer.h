@@ -4,13 +4,18 @@
  * nobody waits for an acknowledgement meanwhile. Only the SQLite engine and its tests include it.
  *
  * From `pages` pages of log on the writer asks the thread, and goes on committing. The thread goes
- * over the log twice, and syncs the database each time: the second time is for what was committed
- * during the first. What is left then is little, and the writer moves it itself between two
- * transactions, because the log can only begin anew where nothing is left in it.
+ * over the log and syncs the database; where much was committed meanwhile, it is asked once more.
+ * What is left then is little, and the writer moves it itself between two transactions, because
+ * the log can only begin anew where nothing is left in it.
+ *
+ * SQLite before 3.51.3, and so Debian's, loses commits where a checkpoint begins when nothing is
+ * left in the log, and a commit begins the log anew at that moment (sqlite.org/wal.html, "the
+ * WAL-reset bug"). So the thread is only asked while something is left, which nobody but itself can
+ * take away, and goes over the log once for each time; only the writer moves the rest.
  *
  * Where a sync fails, pages that SQLite counts as moved may be lost, and no later sync would tell.
- * So nothing is moved any more: the log has it all, grows, and is left as it is at the end. Who
- * opens the store next moves it from its beginning.
+ * So nothing is moved any more, no transaction begins, and the log, which has it all, is left as it
+ * is. Who opens the store next moves it from its beginning.
  *
  * Where the thread doesn't keep up, and the log has grown by `pages` again, the writer waits for it
  * and moves the rest. Where there is no thread, it moves everything. Where a reader holds the log,
@@ -29,6 +34,8 @@
 #include <stdbool.h>
 
 #include <sqlite3.h>
+
+#include "sensorlink/status.h"
 
 enum { SL_CHECKPOINTER_PAGES = 4000 }; /* 16 MB */
 
@@ -51,6 +58,8 @@ struct sl_checkpointer {
     int log;         /* how long it is, in pages */
     int next;        /* nothing is to be done before it is so long */
     int since;       /* how long it was when something was due first; 0: nothing was */
+    int moved;       /* how much of it was moved, as far as the writer knows */
+    int passes;      /* of the thread, over what is due */
     bool anew;       /* the log began anew since the thread was asked */
     bool spoiled;    /* a sync failed */
     bool running;    /* there is a thread */
@@ -61,7 +70,8 @@ struct sl_checkpointer {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum sl_checkpointer_state state;
-    enum sl_checkpointer_outcome outcome;
+    enum sl_checkpointer_outcome outcome; /* of the last pass, */
+    int thread_moved;                     /* and how much of the log was moved then */
     bool stop;
 };
 
@@ -71,8 +81,11 @@ struct sl_checkpointer {
  */
 void sl_checkpointer_open(struct sl_checkpointer *self, sqlite3 *writer, const char *path);
 
-/* Does what is due. For the writer, outside of a transaction. */
-void sl_checkpointer_turn(struct sl_checkpointer *self);
+/*
+ * Does what is due. For the writer, before a transaction. SL_IO: a sync failed, some time, and
+ * there must be no other transaction; else SL_OK.
+ */
+SL_MUST_USE enum sl_status sl_checkpointer_turn(struct sl_checkpointer *self);
 
 /* Ends the thread and closes its connection; the writer's is still open. All zeros are allowed. */
 void sl_checkpointer_close(struct sl_checkpointer *self);

@@ -169,7 +169,13 @@ static enum sl_status store_begin(struct sl_store *store)
     struct sl_sqlite_store *self = self_of(store);
 
     /* Here and not after a commit, whose readings wait for their acknowledgement. */
-    sl_checkpointer_turn(&self->checkpointer);
+    if (sl_checkpointer_turn(&self->checkpointer) != SL_OK) {
+        snprintf(
+            self->error, sizeof self->error,
+            "the disk failed to sync the database; what was acknowledged is in its log (-wal): "
+            "see to the disk, then restart the server");
+        return SL_IO;
+    }
     /* No assert that there is none: a disk that fails a rollback can leave one. Then this fails. */
     return run(self, SL_SQLITE_BEGIN, SQLITE_OK, "can't begin a transaction");
 }
