@@ -132,7 +132,8 @@ void sl_checkpointer_open(struct sl_checkpointer *self, sqlite3 *writer, const c
 static bool ask(struct sl_checkpointer *self, bool behind, enum sl_checkpointer_outcome *outcome)
 {
     (void)pthread_mutex_lock(&self->lock);
-    if (self->state == SL_CHECKPOINTER_DONE && self->anew)
+    if (self->state == SL_CHECKPOINTER_DONE && self->anew &&
+        self->outcome != SL_CHECKPOINTER_SPOILED)
         self->state = SL_CHECKPOINTER_RESTS; /* that was another log */
     if (self->state == SL_CHECKPOINTER_RESTS) {
         assert(self->log > self->moved); /* or SQLite could lose a commit: see the header */

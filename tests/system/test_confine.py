@@ -107,6 +107,26 @@ class TestConfinement(ConfineTest):
         self.assertEqual(any("runs as root" in line for line in said), os.geteuid() == 0)
         server.stop()
 
+    @unittest.skipIf(SLOW, "it takes minutes")
+    def test_confined_server_moves_a_long_log_in_a_thread_that_is_as_confined(self):
+        server = self.start_server()
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        before = self.assert_confined(server, user)
+        # The longest name, value and unit: 17 MB of readings.
+        text = "n" * 64 + ": " + "1" * 48 + " " + "\U0001f321" * 16
+        count = 90000
+        lines = [f"{number} - {text}\n".encode() for number in range(1, count + 1)]
+        with Sensor(server, self.pki.sensor("good")) as sensor:
+            sensor.open()
+            sensor.pump((b"".join(lines[at:at + 60]) for at in range(0, count, 60)),
+                        lambda line: line == f"ack {count}")
+            sensor.close()
+        self.add_readings(server, self.pki.sensor("good"))
+        wait_for(lambda: server.store.stat().st_size > 1 << 20, what="the store's file to grow")
+        self.assertEqual(len(self.assert_confined(server, user)), len(before) + 1)
+        server.stop()
+        self.assertEqual(server.query("SELECT sum(readings) FROM streams"), [(count + 1,)])
+
     def test_confined_server_takes_trust_that_was_replaced_by_renames(self):
         folder = self.new_folder()
         (folder / "trust").mkdir()

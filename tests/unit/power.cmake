@@ -14,4 +14,4 @@ sl_test(NAME test_power_corrupt SOURCES test_power_corrupt.c LINK sl_store sl_te
 
 # The thread that moves the write-ahead log, on the same disk.
 sl_test(NAME test_store_checkpoint SOURCES test_store_checkpoint.c
-    LINK sl_store sl_test_peer sl_test_forgetful LABEL "unit;threaded")
+    LINK sl_store sl_test_peer sl_test_forgetful LABEL "unit;threaded" TIMEOUT 300)
