@@ -186,6 +186,35 @@ class SyncTest(ClientTest):
         self.assertEqual(server.failures, [])
         self.assertGreaterEqual(came[1] - begun, 0.6)
 
+    def test_client_commits_what_waits_before_a_welcome(self):
+        taken = threading.Event()
+        came = []
+
+        def first(session):
+            session.welcome(0)
+            session.line()
+            session.say("ack 1")
+            session.line()
+
+        def second(session):
+            taken.wait(DEADLINE)
+            session.welcome(1)
+            came.append(session.line())
+            session.say("ack 2")
+            session.line()
+
+        server = self.start_python_server(first, second)
+        self.run_client("--message", "t: 1", "--timeout", "20")  # the spool knows its sensor now
+        client = self.start_client("--stdin", "--spool-sync", "1h", stdin=subprocess.PIPE)
+        self.write(client, lines(2, 2))
+        taken.set()
+        wait_for(lambda: came, DEADLINE, "the reading to come")
+        self.assertRegex(came[0], r"\A2 \S+ t: 2\Z")
+        client.process.stdin.close()
+        self.assertEqual(client.wait(), 0, client.output)
+        server.close()
+        self.assertEqual(server.failures, [])
+
     def test_client_whose_source_ends_or_that_is_told_to_leave_waits_for_nothing(self):
         self.start_server("--quiet")
         self.run_client("--stdin", "--spool-sync", "1h", "--timeout", "20", stdin=lines(1, 5))
