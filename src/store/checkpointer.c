@@ -126,8 +126,8 @@ void sl_checkpointer_open(struct sl_checkpointer *self, sqlite3 *writer, const c
 }
 
 /*
- * Asks the thread, unless it was asked. True where it is done, as far as it came: then `outcome` and
- * self->moved say how far.
+ * Asks the thread, unless it was asked. True where it is done, as far as it came: then `outcome`
+ * and self->moved say how far.
  */
 static bool ask(struct sl_checkpointer *self, bool behind, enum sl_checkpointer_outcome *outcome)
 {
