@@ -13,6 +13,7 @@ sl_test(NAME test_link_exchange SOURCES test_link_exchange.c LINK sl_test_ends T
 sl_use_certificates(test_link_exchange)
 
 sl_test(NAME test_link_refusal SOURCES test_link_refusal.c LINK sl_test_ends TIMEOUT 600)
+target_link_options(test_link_refusal PRIVATE -Wl,--wrap=realloc)
 sl_use_certificates(test_link_refusal)
 
 sl_test(NAME test_link_session SOURCES test_link_session.c LINK sl_test_ends TIMEOUT 600)
