@@ -28,3 +28,6 @@ sl_use_certificates(test_link_resumption)
 
 sl_test(NAME test_link_unguarded SOURCES test_link_unguarded.c LINK sl_test_ends TIMEOUT 600)
 sl_use_certificates(test_link_unguarded)
+
+sl_test(NAME test_link_farewell SOURCES test_link_farewell.c LINK sl_test_ends sl_server)
+sl_use_certificates(test_link_farewell)
