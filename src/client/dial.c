@@ -44,7 +44,6 @@ void sl_dial_start(struct sl_dial *dial)
     dial->addresses.error[0] = '\0';
     dial->deadline_ms = 0;
     dial->socket.fd = -1;
-    sl_failure_set(&dial->failure, SL_PAUSE_FAILED, "no-address", "the host has no address");
 }
 
 /* Frees what belongs to one address. */

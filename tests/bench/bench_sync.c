@@ -10,13 +10,16 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BLOCK = 4096, TIMES_MAX = 1000000 };
+#include "load/histogram.h"
+
+enum { BLOCK = 4096 };
 
 #define NS_A_SECOND INT64_C(1000000000)
 
@@ -36,69 +39,52 @@ static void sleep_until(int64_t when_ns)
         continue;
 }
 
-/* Fills `times` with nanoseconds; returns how many, or -1 where the disk refuses. */
-static int measure(int file, double rate, double seconds, int64_t *times)
+/* False where the disk refuses. */
+static bool measure(int file, double rate, double seconds, struct histogram *times)
 {
     static const char block[BLOCK];
     int64_t begin = now_ns();
     int64_t end = begin + (int64_t)(seconds * (double)NS_A_SECOND);
-    int count = 0;
 
-    while (count < TIMES_MAX) {
-        int64_t due = begin + (int64_t)((double)count / rate * (double)NS_A_SECOND);
+    for (;;) {
+        int64_t due = begin + (int64_t)((double)times->count / rate * (double)NS_A_SECOND);
         int64_t from;
 
         if (due >= end || now_ns() >= end)
-            break;
+            return true;
         sleep_until(due);
         from = now_ns();
         if (write(file, block, BLOCK) != BLOCK || fdatasync(file) != 0)
-            return -1;
-        times[count++] = now_ns() - from;
+            return false;
+        histogram_add(times, now_ns() - from);
     }
-    return count;
 }
 
-static int by_time(const void *left, const void *right)
+static double share_us(const struct histogram *times, double share)
 {
-    int64_t a = *(const int64_t *)left;
-    int64_t b = *(const int64_t *)right;
-
-    return (a > b) - (a < b);
-}
-
-static double percentile_us(const int64_t *times, int count, double part)
-{
-    int at = (int)((double)count * part);
-
-    return (double)times[at < count ? at : count - 1] / 1000;
+    return (double)histogram_share(times, share) / 1000;
 }
 
 int main(int argc, char **argv)
 {
+    static struct histogram times;
     double rate = argc == 4 ? strtod(argv[2], NULL) : 0;
     double seconds = argc == 4 ? strtod(argv[3], NULL) : 0;
-    int64_t *times = malloc(TIMES_MAX * sizeof(*times));
-    int file, count;
+    int file;
 
-    if (!times || rate <= 0 || seconds <= 0) {
-        free(times);
+    if (rate <= 0 || seconds <= 0) {
         (void)fprintf(stderr, "usage: bench_sync FILE RATE SECONDS\n");
         return EX_USAGE;
     }
     file = open(argv[1], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    count = file < 0 ? -1 : measure(file, rate, seconds, times);
-    if (count <= 0) {
+    if (file < 0 || !measure(file, rate, seconds, &times)) {
         perror(argv[1]);
-        free(times);
         return EX_IOERR;
     }
     (void)close(file);
-    qsort(times, (size_t)count, sizeof(*times), by_time);
-    (void)printf("{\"syncs\": %d, \"latency_us\": {\"p50\": %.1f, \"p99\": %.1f, \"p999\": %.1f, "
-                 "\"max\": %.1f}}\n",
-                 count, percentile_us(times, count, 0.5), percentile_us(times, count, 0.99),
-                 percentile_us(times, count, 0.999), percentile_us(times, count, 1));
-    free(times);
+    (void)printf("{\"syncs\": %" PRIu64 ", \"latency_us\": {\"p50\": %.1f, \"p99\": %.1f, "
+                 "\"p999\": %.1f, \"max\": %.1f}}\n",
+                 times.count, share_us(&times, 0.5), share_us(&times, 0.99),
+                 share_us(&times, 0.999), (double)times.most_ns / 1000);
     return 0;
 }

@@ -13,6 +13,7 @@ sl_test(NAME test_link_exchange SOURCES test_link_exchange.c LINK sl_test_ends T
 sl_use_certificates(test_link_exchange)
 
 sl_test(NAME test_link_refusal SOURCES test_link_refusal.c LINK sl_test_ends TIMEOUT 600)
+target_link_options(test_link_refusal PRIVATE -Wl,--wrap=realloc)
 sl_use_certificates(test_link_refusal)
 
 sl_test(NAME test_link_session SOURCES test_link_session.c LINK sl_test_ends TIMEOUT 600)
@@ -27,3 +28,6 @@ sl_use_certificates(test_link_resumption)
 
 sl_test(NAME test_link_unguarded SOURCES test_link_unguarded.c LINK sl_test_ends TIMEOUT 600)
 sl_use_certificates(test_link_unguarded)
+
+sl_test(NAME test_link_farewell SOURCES test_link_farewell.c LINK sl_test_ends sl_server)
+sl_use_certificates(test_link_farewell)

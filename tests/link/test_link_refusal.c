@@ -6,7 +6,9 @@
  */
 #include "unit/cases.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -26,6 +28,20 @@ struct outcome {
     int64_t read; /* bytes that the server read */
     int64_t answered;
 };
+
+/* True while realloc() finds no memory in this test program (--wrap). */
+static bool *memory_is_full(void)
+{
+    static bool full;
+    return &full;
+}
+
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size)
+{
+    return *memory_is_full() ? NULL : __real_realloc(old, size);
+}
 
 static enum sl_status shake(struct sl_session *session, struct raw_peer *raw)
 {
@@ -361,6 +377,29 @@ static void test_link_server_refuses_tls_1_1(void **state)
     sl_trust_unref(trust);
 }
 
+/* Not even for the peer's hello: the peer isn't to blame, and nothing of it was read. */
+static void test_link_server_without_memory_for_a_hello_says_so(void **state)
+{
+    struct sl_trust *trust = sl_test_trust(SL_ROLE_SERVER, "ca", "server", NULL);
+    struct sl_session *session = NULL;
+    struct sl_memory_link link;
+    enum sl_status status;
+
+    (void)state;
+    sl_memory_link_init(&link);
+    assert_int_equal(sl_session_new_server(trust, sl_memory_server(&link), BUDGET, &session),
+                     SL_OK);
+    *memory_is_full() = true;
+    status = sl_session_handshake(session);
+    *memory_is_full() = false;
+    assert_int_equal(status, SL_NOMEM);
+    assert_string_equal(sl_reason_id(sl_session_refusal(session)->reason), "no-memory");
+    assert_int_equal(sl_session_handshake(session), SL_IO); /* It doesn't go on. */
+    sl_session_free(session);
+    sl_memory_link_clear(&link);
+    sl_trust_unref(trust);
+}
+
 /* --- servers that a sensor refuses */
 
 struct host {
@@ -509,6 +548,7 @@ int main(void)
         cmocka_unit_test(test_link_server_refuses_other_protocols_by_alpn),
         cmocka_unit_test(test_link_server_tells_what_else_speaks_to_it),
         cmocka_unit_test(test_link_server_refuses_tls_1_1),
+        cmocka_unit_test(test_link_server_without_memory_for_a_hello_says_so),
         cmocka_unit_test(test_link_sensor_refuses_each_wrong_server_with_its_reason),
         cmocka_unit_test(test_link_sensor_takes_no_empty_and_no_endless_host),
         cmocka_unit_test(test_link_sensor_refused_by_the_server_never_reads_a_byte),

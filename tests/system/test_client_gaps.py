@@ -3,6 +3,7 @@
 """Nothing silent: what a sensor gave up or couldn't keep, what clocks can't be, damaged stores."""
 
 import array
+import contextlib
 import csv
 import errno
 import fcntl
@@ -228,6 +229,33 @@ class FullDiskTest(GapTest):
         self.assertEqual(client.wait(), 0, client.output)
         self.assertEqual(self.gaps(), [])
         self.check_complete(range(1, 3001))
+
+
+class SpoiledSpoolTest(GapTest):
+    """A spool's file that was damaged where nothing but its readings is looked at."""
+
+    def spoil(self, change):
+        self.port = free_port()
+        self.run_client("--message", "t: 1", "--message", "t: 2", "--message", "t: 3", "--timeout",
+                        "100ms", expect=EX_TEMPFAIL)
+        with contextlib.closing(sqlite3.connect(self.spool)) as spool, spool:
+            self.assertEqual(spool.execute(change).rowcount, 1)
+
+    def test_client_declares_a_gap_where_its_spool_holds_no_reading(self):
+        self.spoil("UPDATE readings SET text = 'no reading' WHERE seq = 2")
+        self.start_server("--quiet")
+        self.run_client("--message", "t: 4", "--timeout", "20")
+        self.assertEqual(self.gaps(), [(2, 2, "unreadable")])
+        self.check_complete([1, 3, 4])
+
+    def test_client_that_cant_read_its_spool_says_so_and_sends_nothing(self):
+        self.spoil("UPDATE readings SET text = hex(zeroblob(5000)) WHERE seq = 2")
+        self.start_server("--quiet")
+        client = self.start_client("--message", "t: 4")
+        client.wait_for(r"the spool is damaged at reading 2 \[spool-failed\]")
+        self.assertEqual(client.end(), EX_TEMPFAIL, client.output)
+        self.assertEqual(self.gaps(), [])
+        self.check_complete([])
 
 
 class StreamTest(GapTest):

@@ -317,6 +317,25 @@ class ProtocolTest(ClientTest):
                 self.assertIn(f"[{reason}]", output)
                 self.spool.unlink()
 
+    def test_client_tells_a_session_that_was_closed_from_one_that_was_cut(self):
+        def closed(session):
+            session.welcome(0)
+            session.line()
+            with contextlib.suppress(OSError):  # the client may go without a goodbye of its own
+                session.connection.unwrap()
+
+        def cut(session):
+            session.welcome(0)
+            session.line()
+
+        for reason, script in (("closed", closed), ("cut", cut)):
+            with self.subTest(reason=reason):
+                server = self.start_python_server(script, store_all([]))
+                output = self.run_client("--message", "t: 1", "--timeout", "20")
+                self.check(server)
+                self.assertEqual(re.findall(r"\[(closed|cut)\]", output), [reason])
+                self.spool.unlink()
+
     def test_client_gives_up_on_a_port_that_takes_connections_and_says_nothing(self):
         listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listener.close)

@@ -88,6 +88,23 @@ class ListsTest(unittest.TestCase):
         listed = {row[0].strip("`") for row in part(REASONS, "reasons", "gaps").rows()}
         self.assertEqual(listed, found)
 
+    def test_every_reason_is_named_by_a_test(self):
+        """So that the lists hold nothing that nobody has ever seen come."""
+        tests = [path.read_text("utf-8") for kind in ("py", "c")
+                 for path in sorted((REPOSITORY / "tests").rglob(f"test_*.{kind}"))
+                 if path != pathlib.Path(__file__).resolve()]
+        # test_bad_certs.py expects what the catalogue's table says.
+        tests += [f'"{reason}"' for table in docs.made_catalogue().values()
+                  for reason in re.findall(r"`([a-z-]+)`(?=[^|\n]*\|\n)", table)]
+        # A word alone may be any word: it has to be all of a string.
+        named = set(re.findall('"([a-z]+)"', "\n".join(tests)))
+        for string in re.findall(r'"([^"\n]+)"', "\n".join(tests)):
+            named |= set(re.findall(r"(?<![\w-])[a-z]+(?:-[a-z]+)+(?![\w-])", string))
+        listed = {reason for each in parts(REASONS) if each.kind == "reasons"
+                  for row in each.rows() for reason in re.findall("`([a-z-]+)`", row[0])}
+        self.assertGreater(len(listed), 90)
+        self.assertEqual(listed - named, set())
+
     def test_exit_codes_of_the_log_reader_are_those_in_its_source(self):
         text = docs.source("src/programs/log.c") + docs.source("src/programs/log_commands.c")
         found = {getattr(os, name) for name in re.findall(r"\bEX_[A-Z]+\b", text)}

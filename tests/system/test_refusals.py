@@ -385,6 +385,10 @@ class NotTlsTest(Refusals):
         port, _ = self.raw_stranger(bytes(range(128, 256)))
         self.assert_refused(port, "not-tls")
 
+    def test_handshake_that_is_none_is_refused(self):
+        port, _ = self.raw_stranger(b"\x16\x03\x01\x00\x05\xff\x00\x00\x01\x00")
+        self.assert_refused(port, "handshake-failed")
+
     def test_silence_is_refused_in_time(self):
         begin = time.monotonic()
         port, said = self.raw_stranger()

@@ -5,10 +5,12 @@
 The sensors are Python's ssl and `openssl s_client`, as outside clients would be.
 """
 
+import contextlib
 import datetime
 import hashlib
 import re
 import select
+import sqlite3
 import subprocess
 import time
 import unittest
@@ -337,6 +339,16 @@ class AcknowledgedTest(SessionTest):
         second.say("3 - t: 3", "4 - t: 4")
         second.wait_ack(4)
         self.assertEqual(self.numbers(), [1, 2, 3, 4])
+
+    def test_session_whose_stream_was_moved_on_beside_it_ends_and_stores_nothing_more(self):
+        sensor = self.open()
+        sensor.say("1 - t: 1")
+        sensor.wait_ack(1)
+        with contextlib.closing(sqlite3.connect(self.server.store)) as store, store:
+            store.execute("UPDATE streams SET last = 2 WHERE stream = ?", (self.stream,))
+        sensor.say("2 - t: 2")
+        self.assertEqual(sensor.wait_bye("stream-conflict"), [])
+        self.assertEqual(self.numbers(), [1])
 
     def test_same_stream_number_of_another_sensor_is_another_stream(self):
         sensor = self.open()

@@ -5,6 +5,8 @@
  */
 #include "cases.h"
 
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -28,6 +30,20 @@ struct visit {
     int64_t from_us; /* of its certificate */
     int64_t to_us;
 };
+
+/* True while calloc() finds no memory in this test program (--wrap). */
+static bool *memory_is_full(void)
+{
+    static bool full;
+    return &full;
+}
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return *memory_is_full() ? NULL : __real_calloc(count, size);
+}
 
 static void begin(struct visit *visit, const char *name)
 {
@@ -101,6 +117,24 @@ static void test_admission_of_a_good_sensor_makes_its_peer(void **state)
     assert_string_equal(sl_peer_name(peer), "attic");
     sl_peer_unref(peer);
     sl_peer_unref(NULL);
+}
+
+static void test_admission_without_memory_makes_no_peer_and_says_why(void **state)
+{
+    struct sl_refusal refusal;
+    struct sl_peer *peer = NULL;
+    struct visit visit;
+    enum sl_status status;
+
+    (void)state;
+    begin(&visit, "attic");
+    *memory_is_full() = true;
+    status = sl_admission_decide(visit.session, visit.trust, sl_clock_wall_us(), &peer, &refusal);
+    *memory_is_full() = false;
+    assert_int_equal(status, SL_NOMEM);
+    assert_null(peer);
+    assert_string_equal(sl_reason_id(refusal.reason), "no-memory");
+    end(&visit);
 }
 
 static void test_admission_judges_dates_at_the_time_it_is_told(void **state)
@@ -222,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_admission_of_a_good_sensor_makes_its_peer),
+        cmocka_unit_test(test_admission_without_memory_makes_no_peer_and_says_why),
         cmocka_unit_test(test_admission_judges_dates_at_the_time_it_is_told),
         cmocka_unit_test(test_admission_judges_by_the_trust_it_is_given),
         cmocka_unit_test(test_admission_ends_with_the_ca),

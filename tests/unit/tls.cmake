@@ -12,4 +12,5 @@ sl_use_certificates(test_identity test_revocation test_trust test_ticket test_ex
 
 # Peers come out of real handshakes only, so this one uses what tests/link is made of.
 sl_test(NAME test_admission SOURCES test_admission.c LINK sl_test_ends)
+target_link_options(test_admission PRIVATE -Wl,--wrap=calloc)
 sl_use_certificates(test_admission)
