@@ -42,6 +42,7 @@ ALLOWED_SKIPS = {
     "test_confined_process_has_no_io_uring_from_the_start": NO_FILTER,
     "test_landlock_alone_forbids_connections_and_signals": NO_FILTER,
     "test_confined_server_moves_its_write_ahead_log_into_the_store_as_it_grows": NO_FILTER,
+    "test_confined_server_moves_a_long_log_in_a_thread_that_is_as_confined": NO_FILTER,
     "test_key_is_in_memory_once_and_no_more_after_another_took_its_place": NO_FILTER,
     "test_ends_are_warned_of_once_a_day_while_the_server_runs": NO_CLOCK,
     "test_client_whose_clock_went_ahead_says_by_how_much": NO_CLOCK,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 4096, SHARE_LEAST = 8, CROWD_PART = 16 };
+enum { BUCKETS = 4096, SHARE_LEAST = 8, CROWD_PART = 16, SWEPT = 16 };
 
 struct entry {
     struct entry *next;
@@ -100,13 +100,15 @@ static int64_t handshake_share(const struct sl_door *door)
     return door->limits.handshakes < SHARE_LEAST ? door->limits.handshakes : SHARE_LEAST;
 }
 
-/* The lock is held, here and in all that follow up to the public ones. */
-static bool kept_out(const struct sl_door *door, const struct entry *entry, int64_t now_ms)
+/*
+ * Beside `others` handshakes. The lock is held, here and in all that follow up to the public ones.
+ */
+static bool kept_out(const struct sl_door *door, const struct entry *entry, int64_t others,
+                     int64_t now_ms)
 {
     int64_t owed_us = (entry->paid_us - now_ms * 1000) / SL_DOOR_PAYS_A_PART;
 
-    return owed_us > SL_DOOR_OWED_MAX_US &&
-           door->handshakes * CROWD_PART >= door->limits.handshakes;
+    return owed_us > SL_DOOR_OWED_MAX_US && others * CROWD_PART >= door->limits.handshakes;
 }
 
 /* Counts one more of this address. */
@@ -129,7 +131,7 @@ static enum sl_status count_address(struct sl_door *door, const struct sl_addres
     if ((*at)->handshakes >= handshake_share(door))
         return SL_LIMIT;
     *which = "an address's share of processor time for handshakes that fail";
-    if (kept_out(door, *at, now_ms))
+    if (kept_out(door, *at, door->handshakes, now_ms))
         return SL_LIMIT;
     if ((*at)->count == 0 && (*at)->paid_us > 0)
         door->debtors--;
@@ -179,7 +181,7 @@ bool sl_door_keeps_out(struct sl_door *door, const struct sl_address *address, i
     (void)pthread_mutex_lock(&door->lock);
     at = find(door, &key);
     assert(*at != NULL);
-    out = kept_out(door, *at, now_ms);
+    out = kept_out(door, *at, door->handshakes - 1, now_ms);
     (void)pthread_mutex_unlock(&door->lock);
     return out;
 }
@@ -219,7 +221,8 @@ void sl_door_leave(struct sl_door *door, const struct sl_address *address, int64
         else
             take_out(at);
     }
-    /* A bucket each time: who paid meanwhile and never came back goes, too. */
-    sweep(door, &door->buckets[door->hand++ % BUCKETS], now_ms * 1000);
+    /* A few buckets each time: who paid meanwhile and never came back goes, too. */
+    for (int i = 0; i < SWEPT; i++)
+        sweep(door, &door->buckets[door->hand++ % BUCKETS], now_ms * 1000);
     (void)pthread_mutex_unlock(&door->lock);
 }

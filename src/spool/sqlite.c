@@ -10,9 +10,10 @@
 /*
  * Fewer forgotten readings than FEW are deleted with the next commit. To delete more out of many,
  * SQLite writes each page that they were on, twice; to delete all, next to nothing. So a backlog
- * drains first, unless new readings want the room, or the disk was full. The number up to which all
- * is forgotten costs little: it is written with each commit, and where none comes, when it is
- * FEW * PORTIONS further than on disk.
+ * drains first; only where new readings want the room, or the disk was full, a portion of it goes:
+ * FEW * PORTIONS at most, and less where a full disk has no room for the log of that. The number up
+ * to which all is forgotten costs little: it is written with each commit, and where none comes,
+ * when it is FEW * PORTIONS further than on disk.
  */
 enum { FEW = 1000, PORTIONS = 5 };
 
@@ -211,46 +212,68 @@ static bool lets_be(const struct sl_sqlite *file)
     return forgotten_on_disk(file) >= file->few && !all && !wanted;
 }
 
-static int sweep(struct sl_sqlite *file, int64_t forgotten)
+/* Up to where it deletes what is forgotten, if it deletes something. */
+static int64_t sweep_end(const struct sl_sqlite *file)
 {
-    bool all = forgotten == file->next - 1;
+    int64_t forgotten = file->state.first - 1;
+    bool all = forgotten == file->next - 1 && file->portion >= file->few;
+
+    return all || forgotten_on_disk(file) <= file->portion ? forgotten
+                                                           : file->swept + file->portion;
+}
+
+static int sweep(struct sl_sqlite *file, int64_t end)
+{
+    bool all = end == file->next - 1;
     sqlite3_stmt *statement = file->statements[all ? SL_SPOOL_FORGET_ALL : SL_SPOOL_FORGET];
 
-    int code = all ? SQLITE_OK : sl_sqlite_bind(statement, &forgotten, 1);
+    int code = all ? SQLITE_OK : sl_sqlite_bind(statement, &end, 1);
     if (code == SQLITE_OK)
         code = sl_sqlite_run(statement);
-    return code == SQLITE_OK ? sl_sqlite_gaps_forget(file, forgotten) : code;
+    return code == SQLITE_OK ? sl_sqlite_gaps_forget(file, end) : code;
+}
+
+/* Notes that everything up to `end` was deleted. */
+static void swept_to(struct sl_sqlite *file, int64_t end)
+{
+    file->swept = end;
+    file->swept_at = file->next;
+    file->portion =
+        2 * file->portion < file->few * PORTIONS ? 2 * file->portion : file->few * PORTIONS;
+    if (forgotten_on_disk(file) == 0)
+        file->was_full = false;
 }
 
 /*
- * Writes what is pending: new readings, and how far all is forgotten; and deletes what is, unless
- * it's better to let it be. One sync.
+ * Writes what is pending: new readings, and how far all is forgotten; and deletes some of what is,
+ * unless it's better to let it be. One sync.
  */
 static enum sl_status write_out(struct sl_sqlite *file)
 {
     int64_t last = file->next - 1;
     int64_t forgotten = file->state.first - 1;
     bool sweeps = forgotten > file->swept && !lets_be(file);
+    int64_t end = sweeps ? sweep_end(file) : file->swept;
 
     int code = begin(file);
     if (code == SQLITE_OK && sweeps)
-        code = sweep(file, forgotten);
+        code = sweep(file, end);
     if (code == SQLITE_OK)
-        code = update_meta(file, last, forgotten, sweeps ? forgotten : file->swept);
+        code = update_meta(file, last, forgotten, end);
     if (code == SQLITE_OK)
         code = sqlite3_exec(file->db, "COMMIT", NULL, NULL, NULL);
     if (code != SQLITE_OK) {
         enum sl_status status = failed(file, "write to the disk", code);
+        if (sweeps && status == SL_LIMIT && file->portion > 1)
+            file->portion = file->portion / 10 + 1;
         roll_back(file);
         return status;
     }
     file->state.last = last;
     file->forgotten = forgotten;
     file->changed = false;
-    if (sweeps) {
-        file->swept = forgotten;
-        file->swept_at = file->next;
-    }
+    if (sweeps)
+        swept_to(file, end);
     return SL_OK;
 }
 
@@ -444,6 +467,7 @@ enum sl_status sl_spool_open(const char *path, struct sl_spool **spool, char *er
     }
     file->spool.functions = &sqlite_functions;
     file->few = FEW;
+    file->portion = FEW * PORTIONS;
 
     enum sl_status status = sl_sqlite_open(file, path);
     if (status != SL_OK) {

@@ -403,6 +403,7 @@ static const char *const statements[SL_SPOOL_STATEMENTS] = {
                         " ORDER BY seq",
     [SL_SPOOL_FORGET] = "DELETE FROM readings WHERE seq <= ?1",
     [SL_SPOOL_FORGET_ALL] = "DELETE FROM readings",
+    [SL_SPOOL_DROP] = "DELETE FROM readings WHERE seq BETWEEN ?1 AND ?2",
     [SL_SPOOL_UPDATE] = "UPDATE meta SET last = ?1, forgotten = ?2, swept = ?3, sensor = ?4"
                         " WHERE id = 1",
     [SL_SPOOL_FORGET_GAPS] = "DELETE FROM gaps WHERE first <= ?1 AND last <= ?1",

@@ -42,6 +42,7 @@ enum sl_spool_statement {
     SL_SPOOL_SELECT,
     SL_SPOOL_FORGET,
     SL_SPOOL_FORGET_ALL,
+    SL_SPOOL_DROP,
     SL_SPOOL_UPDATE,
     SL_SPOOL_FORGET_GAPS,
     SL_SPOOL_TRIM_GAP,
@@ -63,7 +64,8 @@ struct sl_sqlite {
     int64_t gap_numbers; /* how many of state.first .. next - 1 are in gaps */
     int64_t swept;       /* what `swept` is on disk */
     int64_t swept_at;    /* what `next` was then */
-    int64_t few;         /* so many forgotten ones aren't deleted one by one */
+    int64_t few;         /* so many forgotten ones aren't deleted one by one, */
+    int64_t portion;     /* but so many at once */
     bool changed;        /* the open transaction drops or omits numbers */
     bool was_full;       /* the disk, some time since it was opened */
     enum sl_status lost; /* not SL_OK: the open transaction is gone, commit has to say so */

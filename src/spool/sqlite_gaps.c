@@ -88,9 +88,9 @@ int sl_sqlite_gaps_drop(struct sl_sqlite *file, int64_t count, const char *reaso
         if (code == SQLITE_OK && first >= file->next)
             return SQLITE_OK;
         if (code == SQLITE_OK)
-            code = sl_sqlite_bind(file->statements[SL_SPOOL_FORGET], &end, 1);
+            code = sl_sqlite_bind(file->statements[SL_SPOOL_DROP], (int64_t[]){first, end}, 2);
         if (code == SQLITE_OK)
-            code = sl_sqlite_run(file->statements[SL_SPOOL_FORGET]);
+            code = sl_sqlite_run(file->statements[SL_SPOOL_DROP]);
         if (code == SQLITE_OK)
             code = sl_sqlite_gaps_add(file, first, end, reason);
         if (code != SQLITE_OK)

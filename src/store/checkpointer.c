@@ -148,7 +148,7 @@ static bool ask(struct sl_checkpointer *self, bool behind, enum sl_checkpointer_
 
     if (done) {
         *outcome = self->outcome;
-        self->moved = self->thread_moved;
+        self->moved = self->anew ? 0 : self->thread_moved; /* of another log it moved something */
         self->state = SL_CHECKPOINTER_RESTS;
     }
     (void)pthread_mutex_unlock(&self->lock);

@@ -15,7 +15,8 @@
  *
  * Where a sync fails, pages that SQLite counts as moved may be lost, and no later sync would tell.
  * So nothing is moved any more, no transaction begins, and the log, which has it all, is left as it
- * is. Who opens the store next moves it from its beginning.
+ * is. Who opens the store next moves it from its beginning, if nobody else has it open then: what
+ * SQLite counts as moved is kept as long as anybody has.
  *
  * Where the thread doesn't keep up, and the log has grown by `pages` again, the writer waits for it
  * and moves the rest. Where there is no thread, it moves everything. Where a reader holds the log,

@@ -61,6 +61,10 @@ class DebtorsTest(programs.SystemTest):
     def setUp(self):
         # With 16 handshakes at most, one that is under way already is a crowd.
         self.server = self.start_server("--max-handshakes", "16", "--handshake-timeout", "600")
+        self.silent = socket.create_connection(self.server.address, programs.DEADLINE,
+                                               (self.SILENT, 0))
+        self.addCleanup(self.silent.close)
+        self.server.wait_for(f"connection from {self.SILENT}")
 
     def stranger(self):
         """One of an unknown CA from the address that wastes time. Returns its port."""
@@ -76,9 +80,6 @@ class DebtorsTest(programs.SystemTest):
     def test_address_that_wastes_time_waits_outside_while_it_is_crowded_and_others_come_in(self):
         self.impostor = self.pki.leaf("attic", self.pki.impostor_ca())
         turned_away = f"turned away .* {self.WASTER}:.*processor time for handshakes that fail"
-        silent = socket.create_connection(self.server.address, programs.DEADLINE, (self.SILENT, 0))
-        self.addCleanup(silent.close)
-        self.server.wait_for(f"connection from {self.SILENT}")
         for _ in range(self.TRIES_MAX):
             self.stranger()
             if re.search(turned_away, self.server.output):
@@ -89,7 +90,7 @@ class DebtorsTest(programs.SystemTest):
             sensor.open()
             sensor.say("1 - t: 1")
             sensor.wait_ack(1)
-        silent.close()
+        self.silent.close()
         self.server.wait_for(f"{self.SILENT}:.*: handshake-cut")
         self.server.wait_for(f"{self.WASTER}:{self.stranger()}: client-cert-untrusted")
         self.server.stop()

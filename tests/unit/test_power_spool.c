@@ -64,8 +64,10 @@ static enum sl_status open_here(const struct scene *scene, struct sl_spool **spo
     enum sl_status status = sl_spool_open(scene->place->path, spool, error, ERROR_SIZE);
     if (status == SL_OK)
         (void)sqlite3_wal_autocheckpoint(((struct sl_sqlite *)*spool)->db, CHECKPOINT_PAGES);
-    if (status == SL_OK && scene->few > 0)
+    if (status == SL_OK && scene->few > 0) {
         ((struct sl_sqlite *)*spool)->few = scene->few;
+        ((struct sl_sqlite *)*spool)->portion = scene->few;
+    }
     if (status == SL_OK && scene->unsynced)
         (void)sqlite3_exec(((struct sl_sqlite *)*spool)->db, "PRAGMA synchronous = OFF", NULL, NULL,
                            NULL);
