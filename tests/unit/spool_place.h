@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "sensorlink/spool.h"
 
@@ -56,6 +57,21 @@ static inline int clear_place(void **state)
     int failed = rmdir(place->folder);
     free(place);
     return failed;
+}
+
+/* How many readings are in the file, whether forgotten or not; -1 where it can't be read. */
+static inline int64_t rows_in(const char *path)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *count = NULL;
+    int64_t rows = -1;
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, "SELECT count(*) FROM readings", -1, &count, NULL) == SQLITE_OK &&
+        sqlite3_step(count) == SQLITE_ROW)
+        rows = sqlite3_column_int64(count, 0);
+    (void)sqlite3_finalize(count);
+    (void)sqlite3_close(db);
+    return rows;
 }
 
 static inline struct sl_spool *open_spool(const struct place *place)
