@@ -253,9 +253,9 @@ static void test_spool_takes_new_readings_where_the_disk_has_no_room_to_delete_a
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        if (!mount_disk(place->folder, "size=20m"))
+        if (!mount_disk(place->folder, "size=60m"))
             _exit(NO_MOUNT);
-        int failures = count_failures(place->path, 200000, 4000);
+        int failures = count_failures(place->path, 600000, 3000);
         _exit(failures < 0 || failures > 60 ? 60 : failures);
     }
     int code = exit_code_of(child);
