@@ -7,8 +7,8 @@
  * Each address also has an account of the processor time that its strangers wasted: what went into
  * handshakes that admitted nobody. It is paid back by waiting, a twentieth of a processor at a
  * time. Who owes more than SL_DOOR_OWED_MAX_US stays outside while it's crowded, which is while a
- * sixteenth of the handshakes that may be under way are, beside its own one: so the arithmetic is left for addresses
- * that didn't waste it, and where nobody waits nobody is kept out.
+ * sixteenth of the handshakes that may be under way are, beside its own one: so the arithmetic is
+ * left for addresses that didn't waste it, and where nobody waits nobody is kept out.
  *
  * Memory   A small entry for each address that is in, and for up to SL_DOOR_DEBTORS_MAX that owe.
  * Limits   Those given to sl_door_new().
